@@ -1,0 +1,48 @@
+// What can go wrong, as a value: the core has no exceptions and makes no text.
+// The host turns an Error into a sentence that names the layer, what was found and what would do (host/error.hpp).
+#pragma once
+#include <cstdint>
+
+namespace mantissa {
+
+enum class ErrorCode : uint8_t {
+  kNone,
+  kNoLayers,           // a model without layers
+  kTooManyLayers,      // found: layers, limit: capacity
+  kBadShape,           // a layer's input does not fit; found: what arrives, limit: what it needs
+  kBadAttribute,       // an attribute outside its range; found: value
+  kWindowTooLarge,     // a window does not fit in its input; found: window, limit: input with padding
+  kBadGroups,          // found: groups, limit: channels that they must divide
+  kBadBits,            // found: bits; allowed is 2..16
+  kBadRecipe,          // a combination of settings that has no meaning; detail says which
+  kUnprovable,         // a sum that may overflow; found: terms, limit: the largest number of terms that fits
+  kBadBatch,           // found: batch
+  kCapacity,           // a plan's own arrays are too small; found: needed
+  kArenaTooSmall,      // found: bytes given, limit: bytes needed
+  kArenaMisaligned,    // found: address modulo alignment
+  kNotAClassifier,     // last layer must give one vector per sample; found: steps
+  kUnsupported,        // valid, but not built in this version; detail says what
+};
+
+/// Why a BadRecipe or Unsupported was given.
+enum class Detail : uint8_t {
+  kNone,
+  kStoredSymInt32,       // parameters, gradients and state can not be stored as SYM_INT32
+  kExactNeedsConstant,   // exact integer gradients need scales that are constant over a batch
+  kIntegerNeedsSym,      // the integer update needs integer parameters and integer momentum
+  kFloatWireMix,         // wires are all float32 or all integer
+  kWeightWiderThanParameter,
+  kLossNeedsLogits,      // the last layer must be Linear or a pool
+};
+
+struct Error {
+  ErrorCode code = ErrorCode::kNone;
+  Detail detail = Detail::kNone;
+  int16_t layer = -1;  ///< index of the layer, -1 where none is meant
+  int64_t found = 0;
+  int64_t limit = 0;
+
+  constexpr explicit operator bool() const { return code != ErrorCode::kNone; }
+};
+
+}  // namespace mantissa
