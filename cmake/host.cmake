@@ -1,35 +1,49 @@
-# Everything that may use the heap and libraries: files, reports, the command line, tests and benchmarks.
+# Everything that may use the heap and libraries: files, reports, the command line.
 find_package(hwy REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(Threads REQUIRED)
-find_package(GTest)
-find_package(benchmark)
 
+# Variants of the core's kernels for this machine; Highway chooses the instruction set at run time.
 file(GLOB_RECURSE hwy_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/mantissa/*_hwy.cpp)
-add_library(mantissa_hwy STATIC ${hwy_sources})
-target_link_libraries(mantissa_hwy PUBLIC mantissa_core hwy::hwy PRIVATE mantissa_flags)
+add_library(mantissa_hwy STATIC ${hwy_sources} ${core_headers})
+set_target_properties(mantissa_hwy PROPERTIES EXPORT_NAME hwy LINKER_LANGUAGE CXX)
+target_link_libraries(mantissa_hwy PUBLIC mantissa_core hwy::hwy PRIVATE $<BUILD_INTERFACE:mantissa_flags>)
 
 file(GLOB_RECURSE host_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/host/*.cpp)
 list(FILTER host_sources EXCLUDE REGEX "(_test|_bench|_fuzz)\\.cpp$")
+file(GLOB_RECURSE host_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/host/*.hpp)
 add_library(mantissa_host STATIC ${host_sources})
 add_library(mantissa::host ALIAS mantissa_host)
-target_include_directories(mantissa_host PUBLIC ${PROJECT_SOURCE_DIR})
+set_target_properties(mantissa_host PROPERTIES EXPORT_NAME host LINKER_LANGUAGE CXX)
+target_sources(mantissa_host PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${host_headers})
 target_link_libraries(mantissa_host
   PUBLIC mantissa_core mantissa_hwy
-  PRIVATE mantissa_flags fmt::fmt nlohmann_json::nlohmann_json tomlplusplus::tomlplusplus Threads::Threads)
+  PRIVATE $<BUILD_INTERFACE:mantissa_flags> fmt::fmt nlohmann_json::nlohmann_json tomlplusplus::tomlplusplus
+    Threads::Threads)
+
+# host/file/model.fbs becomes #include "host/file/model_generated.h".
+file(GLOB_RECURSE schemas CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/host/*.fbs)
+if(schemas)
+  find_program(FLATC flatc REQUIRED)
+  target_include_directories(mantissa_host SYSTEM PUBLIC $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/generated>)
+endif()
+foreach(schema IN LISTS schemas)
+  cmake_path(RELATIVE_PATH schema BASE_DIRECTORY ${PROJECT_SOURCE_DIR} OUTPUT_VARIABLE relative)
+  cmake_path(REMOVE_EXTENSION relative OUTPUT_VARIABLE stem)
+  set(header ${PROJECT_BINARY_DIR}/generated/${stem}_generated.h)
+  cmake_path(GET header PARENT_PATH folder)
+  add_custom_command(OUTPUT ${header} COMMAND ${FLATC} --cpp --scoped-enums -o ${folder} ${schema} DEPENDS ${schema}
+    COMMENT "Generating ${stem}_generated.h")
+  target_sources(mantissa_host PRIVATE ${header})
+endforeach()
 
 file(GLOB cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/*.cpp)
 list(FILTER cli_sources EXCLUDE REGEX "_test\\.cpp$")
 if(cli_sources)
   add_executable(mantissa ${cli_sources})
-  target_link_libraries(mantissa PRIVATE mantissa_host mantissa_flags fmt::fmt CLI11::CLI11 nlohmann_json::nlohmann_json)
-  set_target_properties(mantissa PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
-endif()
-
-include(CTest)
-if(BUILD_TESTING AND GTest_FOUND)
-  include(cmake/tests.cmake)
+  target_link_libraries(mantissa PRIVATE mantissa_host mantissa_flags fmt::fmt CLI11::CLI11
+    nlohmann_json::nlohmann_json)
 endif()

@@ -1,16 +1,58 @@
-# One test program per folder, made of the *_test.cpp files beside the code they test.
+# Programs made of the files that stand beside the code: *_test.cpp, *_bench.cpp, *_fuzz.cpp; and the examples.
+find_package(GTest)
+find_package(rapidcheck)
+find_package(benchmark)
 include(GoogleTest)
+
+function(mantissa_program name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE mantissa_host mantissa_flags fmt::fmt nlohmann_json::nlohmann_json)
+  target_compile_definitions(${name} PRIVATE MANTISSA_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+    MANTISSA_BINARY_DIR="${PROJECT_BINARY_DIR}")
+endfunction()
+
+# One test program per folder.
 function(mantissa_test_program name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${ARGN})
   if(sources)
-    add_executable(${name} ${sources})
-    target_link_libraries(${name} PRIVATE mantissa_host mantissa_flags fmt::fmt nlohmann_json::nlohmann_json
-      GTest::gtest GTest::gtest_main)
-    target_compile_definitions(${name} PRIVATE MANTISSA_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-      MANTISSA_BINARY_DIR="${PROJECT_BINARY_DIR}")
+    mantissa_program(${name} ${sources})
+    target_link_libraries(${name} PRIVATE rapidcheck GTest::gtest GTest::gtest_main)
     gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600)
   endif()
 endfunction()
-mantissa_test_program(core_test ${PROJECT_SOURCE_DIR}/core/mantissa/*_test.cpp)
-mantissa_test_program(host_test ${PROJECT_SOURCE_DIR}/host/*_test.cpp)
-mantissa_test_program(whole_test ${PROJECT_SOURCE_DIR}/tests/*_test.cpp)
+if(GTest_FOUND AND rapidcheck_FOUND)
+  mantissa_test_program(core_test ${PROJECT_SOURCE_DIR}/core/mantissa/*_test.cpp)
+  mantissa_test_program(host_test ${PROJECT_SOURCE_DIR}/host/*_test.cpp)
+  mantissa_test_program(whole_test ${PROJECT_SOURCE_DIR}/tests/*_test.cpp)
+else()
+  message(STATUS "No unit tests: GoogleTest or RapidCheck is missing (./dev setup installs them)")
+endif()
+
+# All benchmarks are one program.
+file(GLOB_RECURSE bench_sources CONFIGURE_DEPENDS
+  ${PROJECT_SOURCE_DIR}/core/mantissa/*_bench.cpp ${PROJECT_SOURCE_DIR}/host/*_bench.cpp)
+if(benchmark_FOUND AND bench_sources)
+  mantissa_program(mantissa_bench ${bench_sources})
+  target_link_libraries(mantissa_bench PRIVATE benchmark::benchmark_main)
+endif()
+
+# Each fuzzer is a program; as a test it runs a moment only, `./dev fuzz` runs it for long.
+file(GLOB_RECURSE fuzz_sources CONFIGURE_DEPENDS
+  ${PROJECT_SOURCE_DIR}/core/mantissa/*_fuzz.cpp ${PROJECT_SOURCE_DIR}/host/*_fuzz.cpp)
+if(MANTISSA_FUZZ)
+  foreach(source IN LISTS fuzz_sources)
+    cmake_path(GET source STEM name)
+    mantissa_program(${name} ${source})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer-no-link)  # without it libFuzzer gives up at once
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_test(NAME ${name} COMMAND ${name} -runs=1000)
+  endforeach()
+endif()
+
+# Each C++ file in examples/ is a program of its own, and must run.
+file(GLOB_RECURSE examples CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.cpp)
+foreach(source IN LISTS examples)
+  cmake_path(GET source STEM name)
+  mantissa_program(example_${name} ${source})
+  add_test(NAME example_${name} COMMAND example_${name})
+endforeach()
