@@ -40,11 +40,13 @@ endif()
 file(GLOB_RECURSE fuzz_sources CONFIGURE_DEPENDS
   ${PROJECT_SOURCE_DIR}/core/mantissa/*_fuzz.cpp ${PROJECT_SOURCE_DIR}/host/*_fuzz.cpp)
 if(MANTISSA_FUZZ)
+  add_custom_target(fuzzers)
   foreach(source IN LISTS fuzz_sources)
     cmake_path(GET source STEM name)
     mantissa_program(${name} ${source})
     target_compile_options(${name} PRIVATE -fsanitize=fuzzer-no-link)  # without it libFuzzer gives up at once
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers ${name})
     add_test(NAME ${name} COMMAND ${name} -runs=1000)
   endforeach()
 endif()

@@ -19,7 +19,7 @@ COMPILE = ["arm-none-eabi-g++", "-mcpu=cortex-m0", "-mthumb", "-Os", "-std=c++20
 NOT_PORTABLE = re.compile(r"_(test|bench|fuzz|hwy|dsp|mve)\.cpp$")
 
 # Integer and soft-float arithmetic, and the functions that every compiler may call by itself.
-MAY_NEED = re.compile(r"__aeabi_\w+|__gnu_thumb1_case_\w+|__(clz|ctz|ffs|popcount)[sd]i2|mem(cpy|move|set|cmp)")
+MAY_NEED = re.compile(r"__aeabi_(?!atexit)\w+|__gnu_thumb1_case_\w+|__(clz|ctz|ffs|popcount)[sd]i2|mem(cpy|move|set|cmp)")
 
 
 def compile_one(source: Path, out: Path) -> tuple[Path, str]:
