@@ -1,0 +1,64 @@
+// Which combinations of formats have a meaning, and how parameters of a format are laid out.
+#pragma once
+#include "mantissa/model/plan.hpp"
+
+namespace mantissa {
+
+namespace formats {
+
+constexpr Error bad(Detail detail) { return {.code = ErrorCode::kBadRecipe, .detail = detail}; }
+
+constexpr Error check_bits(Format f) {
+  if (f.kind == FormatKind::kSym && (f.bits < 2 || f.bits > 16))
+    return {.code = ErrorCode::kBadBits, .found = f.bits};
+  return {};
+}
+
+constexpr bool is_sym(Format f) { return f.kind == FormatKind::kSym; }
+
+}  // namespace formats
+
+/// The container of codes of a format.
+constexpr Element element_of(Format f) {
+  switch (f.kind) {
+    case FormatKind::kFloat32: return Element::kFloat32;
+    case FormatKind::kSymInt32: return Element::kInt32;
+    case FormatKind::kSym: return f.bits <= 8 ? Element::kInt8 : Element::kInt16;
+  }
+  return Element::kFloat32;
+}
+
+/// Refuses what cannot be computed or must not be stored.
+constexpr Error check_formats(const LayerFormats& f, bool is_float, Scaling scaling) {
+  using namespace formats;
+  for (Format each : {f.activation, f.error, f.weight, f.parameter, f.gradient, f.momentum})
+    if (Error e = check_bits(each)) return e;
+  for (Format stored : {f.activation, f.error, f.weight, f.parameter, f.momentum})
+    if (stored.kind == FormatKind::kSymInt32) return bad(Detail::kStoredSymInt32);
+  for (Format wire : {f.activation, f.error, f.weight})
+    if (wire.is_float() != is_float) return bad(Detail::kFloatWireMix);
+  if (is_float)
+    return is_sym(f.parameter) || !f.gradient.is_float() || !f.momentum.is_float()
+               ? bad(Detail::kFloatWireMix)
+               : Error{};
+  if (is_sym(f.parameter) && f.parameter.bits < f.weight.bits) return bad(Detail::kWeightWiderThanParameter);
+  if (is_sym(f.gradient)) return {.code = ErrorCode::kUnsupported, .found = f.gradient.bits};
+  if (f.gradient.is_float()) return f.momentum.is_float() ? Error{} : bad(Detail::kIntegerNeedsSym);
+  if (scaling != Scaling::kDelayed) return bad(Detail::kExactNeedsConstant);
+  const bool integer_state = is_sym(f.momentum) && (f.momentum.bits == 8 || f.momentum.bits == 16);
+  return is_sym(f.parameter) && integer_state ? Error{} : bad(Detail::kIntegerNeedsSym);
+}
+
+constexpr ParameterLayout parameter_layout(const LayerFormats& f) {
+  if (f.parameter.is_float()) return ParameterLayout::kFloat;
+  return f.parameter.bits == 16 && f.weight.bits == 8 ? ParameterLayout::kSplit16 : ParameterLayout::kPacked;
+}
+
+/// Whether products read the stored weights as they are.
+constexpr bool reads_in_place(const LayerFormats& f) {
+  if (f.weight.is_float()) return true;
+  if (parameter_layout(f) == ParameterLayout::kSplit16) return true;
+  return f.parameter == f.weight && (f.weight.bits == 8 || f.weight.bits == 16);
+}
+
+}  // namespace mantissa

@@ -1,0 +1,185 @@
+// The model compiled for a recipe: tensors with offsets, steps in order, proofs. A value, made before anything runs.
+// What a run needs to decide is decided here; the engine only executes.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "mantissa/base/result.hpp"
+#include "mantissa/kernels/gemm.hpp"
+#include "mantissa/model/node.hpp"
+#include "mantissa/model/recipe.hpp"
+#include "mantissa/num/scale.hpp"
+#include "mantissa/tensor/format.hpp"
+
+namespace mantissa {
+
+enum class Role : uint8_t {
+  kActivation,
+  kError,
+  kLogits,
+  kWeight,
+  kBias,
+  kWeightMomentum,
+  kBiasMomentum,
+  kWeightGradient,
+  kBiasGradient,
+  kWeightOperand,  ///< weights as codes, where the stored form is another
+  kBiasOperand,    ///< biases in the accumulator's scale
+  kTile,           ///< accumulators between a product and its rounding
+  kPacked,         ///< weights or windows as a kernel variant wants them
+  kScales,         ///< states of all scales
+  kCounters,       ///< what each thread has seen
+};
+
+/// How stored weights become operands.
+enum class ParameterLayout : uint8_t {
+  kFloat,    ///< float32; operands are made each batch, or are the floats themselves
+  kSplit16,  ///< Sym<16> as two planes of bytes; the upper one is the Sym<8> operand, without a copy
+  kPacked,   ///< Sym<b> packed; operands are made each batch (or are the codes themselves, at 8 of 8 bits)
+};
+
+/// Bytes in the arena. A sample is halo_before + elements + halo_after elements; the halo holds zeros, the padding that
+/// a convolution reads, so that its windows are plain rows.
+struct Tensor {
+  Role role = Role::kActivation;
+  Element element = Element::kInt8;
+  Format format;
+  int16_t layer = -1;
+  int16_t first_step = 0, last_step = 0;  ///< alive from first to last, both included
+  int32_t samples = 1;
+  int32_t elements = 0;
+  int32_t halo_before = 0, halo_after = 0;
+  uint32_t bytes = 0;
+  uint32_t offset = 0;
+
+  constexpr int32_t sample_stride() const { return halo_before + elements + halo_after; }
+};
+
+/// A wire: codes in a tensor and the scale they share, which is the state `slot` times a constant.
+struct Wire {
+  int16_t tensor = -1;
+  int16_t slot = -1;
+  Scale factor;
+};
+
+/// How the sums of one product are held.
+struct ProductPlan {
+  Element accumulator = Element::kInt32;
+  int32_t block_terms = 0;  ///< kInt64: terms that are summed in 32 bits before they are folded
+  int32_t tile_rows = 0;    ///< rows computed before they are rounded
+  int16_t tile = -1;        ///< tensor
+  int16_t packed = -1;      ///< tensor, -1 if the kernel reads in place
+};
+
+struct LayerPlan {
+  Node node;
+  Shape in, out;
+  int32_t pad_left = 0, pad_right = 0;
+  LayerFormats formats;
+  bool fused = false;         ///< done by the layer before: ReLU after a product, Flatten
+  bool relu_output = false;   ///< the output wire has passed a ReLU
+  bool relu_input = false;    ///< the input wire has: its error is zero where it is zero
+  bool trains = false;        ///< has parameters that are updated
+  bool passes_error = false;  ///< a layer before it trains
+  Wire x, y, dx, dy;
+  ParameterLayout layout = ParameterLayout::kFloat;
+  int32_t weights = 0;  ///< number of them
+  int32_t fan_in = 0;
+  int16_t weight = -1, bias = -1, weight_operand = -1, bias_operand = -1;
+  int16_t weight_momentum = -1, bias_momentum = -1, weight_gradient = -1, bias_gradient = -1;
+  int16_t weight_slot = -1, bias_slot = -1, weight_momentum_slot = -1, bias_momentum_slot = -1;
+  int16_t float_tile = -1;     ///< float sums beside integer ones: a fused update with dynamic scales
+  int32_t gradient_shift = 0;  ///< bits dropped from 64-bit gradient sums before the update
+  ProductPlan forward, backward, gradient;
+  int32_t bias_limit = 0;  ///< largest |bias| in accumulator units
+};
+
+enum class StepKind : uint8_t {
+  kOperands,  ///< once per batch: weights become operands
+  kInput,     ///< samples become codes
+  kForward,
+  kLoss,
+  kBackward,  ///< dx from dy
+  kGradient,  ///< dw and db from dy and x; with `fused_update` the update too
+  kUpdate,
+};
+
+struct Step {
+  StepKind kind = StepKind::kForward;
+  int16_t layer = -1;
+};
+
+enum class Reduction : uint8_t { kForward, kBackward, kGradient, kBiasGradient, kPool };
+
+/// Why a sum cannot overflow: terms * a_max * b_max + extra < 2^(bits - 1), or the same for each block of it.
+struct Proof {
+  Reduction reduction = Reduction::kForward;
+  int16_t layer = -1;
+  int32_t terms = 0;
+  int32_t a_max = 0, b_max = 0;
+  int64_t extra = 0;        ///< room kept for a bias
+  int64_t worst = 0;        ///< the largest possible magnitude
+  int32_t bits = 32;        ///< of the accumulator
+  int32_t block_terms = 0;  ///< 64 bits: terms summed in 32 bits before folding
+};
+
+enum class PlanMode : uint8_t { kTrain, kInfer };
+
+struct PlanOptions {
+  int32_t batch = 1;        ///< samples per update
+  int32_t micro_batch = 1;  ///< samples in memory at once; bits do not depend on it
+  int32_t threads = 1;      ///< accumulator tiles; bits do not depend on it
+  PlanMode mode = PlanMode::kTrain;
+  bool momentum = true;       ///< keep momentum
+  int32_t tile_bytes = 2048;  ///< accumulators per thread between a product and its rounding
+  int32_t alignment = 8;      ///< of tensors in the arena, a power of two up to 64
+  size_t (*scratch_bytes)(const GemmShape&, Element,
+                          Element) = nullptr;  ///< of the kernel variant; null: none
+};
+
+/// What a plan says at a glance.
+struct PlanSummary {
+  Shape input;
+  int32_t classes = 0;
+  int32_t layers = 0, tensors = 0, steps = 0, proofs = 0, slots = 0;
+  int16_t input_tensor = -1, logits_tensor = -1, scales_tensor = -1, counters_tensor = -1;
+  Wire input_wire;
+  int32_t batch = 1, micro_batch = 1, threads = 1;
+  int32_t first_step = 0;     ///< of those repeated for each micro-batch
+  bool fused_update = false;  ///< a gradient is consumed where it is made: batch == micro_batch
+  bool momentum = true;
+  PlanMode mode = PlanMode::kTrain;
+  Scaling scaling = Scaling::kDelayed;
+  Rounding wire_rounding = Rounding::kHalfAway;
+  Rounding parameter_rounding = Rounding::kStochastic;
+  float margin = 2.0f, decay = 0.0f;
+  int64_t parameters = 0;
+  uint32_t arena_bytes = 0;
+  bool is_float = true;
+};
+
+inline constexpr size_t kArenaAlignment = 64;
+
+/// Arrays that the planner fills: the caller's, as all memory.
+struct PlanBuffers {
+  std::span<LayerPlan> layers;
+  std::span<Tensor> tensors;
+  std::span<Step> steps;
+  std::span<Proof> proofs;
+};
+
+/// What the engine reads.
+struct PlanView {
+  PlanSummary summary;
+  std::span<const LayerPlan> layers;
+  std::span<const Tensor> tensors;
+  std::span<const Step> steps;
+  std::span<const Proof> proofs;
+};
+
+constexpr size_t max_tensors(size_t layers) { return 20 * layers + 4; }
+constexpr size_t max_steps(size_t layers) { return 5 * layers + 2; }
+constexpr size_t max_proofs(size_t layers) { return 6 * layers; }
+
+}  // namespace mantissa

@@ -1,0 +1,83 @@
+// A recipe: the formats, scaling and rounding of a training run, as data. The model does not know it, nor it the model.
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "mantissa/tensor/format.hpp"
+
+namespace mantissa {
+
+/// Where the scale of an integer wire comes from.
+enum class Scaling : uint8_t {
+  kDynamic,  ///< the sample's own largest accumulator; stages a sample's accumulators
+  kDelayed,  ///< the largest accumulators of earlier batches, with a margin; constant over a batch
+};
+
+/// What sums of products may be held in.
+enum class Accumulation : uint8_t {
+  kAuto,   ///< 32 bits where proved, else blocks folded into 64
+  kInt32,  ///< 32 bits or refuse the model
+};
+
+/// Formats at one layer. Float32 wires want every format to be Float32.
+struct LayerFormats {
+  Format activation = float32_format();  ///< the wire that leaves the layer
+  Format error = float32_format();       ///< the gradient of that wire
+  Format weight = float32_format();      ///< the weights as operands of products
+  Format parameter = float32_format();   ///< weights and biases as stored between steps
+  Format gradient =
+      float32_format();  ///< SymInt32: exact sums over the batch, consumed by the integer update
+  Format momentum = float32_format();  ///< Float32, Sym<8> or Sym<16>
+};
+
+struct LayerOverride {
+  int32_t layer = -1;
+  LayerFormats formats;
+};
+
+struct Recipe {
+  LayerFormats formats;
+  std::span<const LayerOverride> overrides = {};
+  Scaling scaling = Scaling::kDelayed;
+  float margin = 2.0f;  ///< delayed: range = margin * largest magnitude seen
+  float decay = 0.0f;   ///< delayed: a range shrinks to no less than decay of itself per batch
+  Rounding wire_rounding = Rounding::kHalfAway;
+  Rounding parameter_rounding = Rounding::kStochastic;  ///< write-back of parameters and momentum
+  Accumulation accumulation = Accumulation::kAuto;
+
+  constexpr LayerFormats at(int32_t layer) const {
+    for (const LayerOverride& o : overrides)
+      if (o.layer == layer) return o.formats;
+    return formats;
+  }
+};
+
+/// The float twin.
+constexpr Recipe float32_recipe() { return {}; }
+
+/// 12-bit wires and weights with dynamic scales; gradients, parameters and update in float32.
+constexpr Recipe sym12_recipe() {
+  Recipe r;
+  r.formats = {sym_format(12),   sym_format(12),   sym_format(12),
+               float32_format(), float32_format(), float32_format()};
+  r.scaling = Scaling::kDynamic;
+  return r;
+}
+
+/// 8-bit activations, weights and errors with delayed scales; 16-bit parameters; gradients and momentum in float32.
+constexpr Recipe sym8_recipe() {
+  Recipe r;
+  r.formats = {sym_format(8),  sym_format(8),    sym_format(8),
+               sym_format(16), float32_format(), float32_format()};
+  return r;
+}
+
+/// All-integer: as sym8, with exact gradients, 16-bit momentum and an integer update.
+constexpr Recipe int8_recipe() {
+  Recipe r;
+  r.formats = {sym_format(8),  sym_format(8),      sym_format(8),
+               sym_format(16), sym_int32_format(), sym_format(16)};
+  return r;
+}
+
+}  // namespace mantissa

@@ -1,0 +1,93 @@
+// What comes out of a layer, and whether what arrives fits it.
+#pragma once
+#include "mantissa/model/plan.hpp"
+
+namespace mantissa {
+
+namespace shapes {
+
+inline constexpr int32_t kLargest = 1
+                                    << 24;  ///< of any attribute and shape, so that products stay in 64 bits
+
+constexpr Error bad_attribute(int32_t value) { return {.code = ErrorCode::kBadAttribute, .found = value}; }
+
+/// Steps of a window sliding over `steps` with zeros added at both ends; 0 if the window is longer.
+constexpr int32_t window_steps(int64_t steps, int64_t span, int32_t stride) {
+  return span > steps ? 0 : int32_t((steps - span) / stride + 1);
+}
+
+constexpr Error infer_conv1d(LayerPlan& layer) {
+  const Node& n = layer.node;
+  for (int32_t value : {n.outputs, n.kernel, n.stride, n.dilation, n.groups})
+    if (value < 1 || value > kLargest) return bad_attribute(value);
+  if (layer.in.channels % n.groups != 0)
+    return {.code = ErrorCode::kBadGroups, .found = n.groups, .limit = layer.in.channels};
+  if (n.outputs % n.groups != 0)
+    return {.code = ErrorCode::kBadGroups, .found = n.groups, .limit = n.outputs};
+  const int64_t span = int64_t(n.kernel - 1) * n.dilation + 1;
+  switch (n.padding) {
+    case Padding::kValid: break;
+    case Padding::kExplicit:
+      if (n.pad_left < 0 || n.pad_left > kLargest) return bad_attribute(n.pad_left);
+      if (n.pad_right < 0 || n.pad_right > kLargest) return bad_attribute(n.pad_right);
+      layer.pad_left = n.pad_left;
+      layer.pad_right = n.pad_right;
+      break;
+    case Padding::kSame: {
+      const int64_t wanted = (layer.in.steps + n.stride - 1) / n.stride;
+      const int64_t total = (wanted - 1) * n.stride + span - layer.in.steps;
+      if (total > kLargest) return bad_attribute(n.kernel);
+      layer.pad_left = total > 0 ? int32_t(total / 2) : 0;
+      layer.pad_right = total > 0 ? int32_t(total - total / 2) : 0;
+      break;
+    }
+  }
+  const int64_t padded = int64_t(layer.in.steps) + layer.pad_left + layer.pad_right;
+  layer.out = {window_steps(padded, span, n.stride), n.outputs};
+  if (layer.out.steps == 0) return {.code = ErrorCode::kWindowTooLarge, .found = span, .limit = padded};
+  const int64_t fan_in = int64_t(n.kernel) * (layer.in.channels / n.groups);
+  if (fan_in * n.outputs > kLargest * int64_t(8)) return bad_attribute(n.outputs);
+  layer.fan_in = int32_t(fan_in);
+  layer.weights = int32_t(fan_in * n.outputs);
+  return {};
+}
+
+constexpr Error infer_linear(LayerPlan& layer) {
+  if (layer.node.outputs < 1 || layer.node.outputs > kLargest) return bad_attribute(layer.node.outputs);
+  if (layer.in.steps != 1) return {.code = ErrorCode::kBadShape, .found = layer.in.steps, .limit = 1};
+  if (int64_t(layer.in.channels) * layer.node.outputs > kLargest * int64_t(8))
+    return bad_attribute(layer.node.outputs);
+  layer.out = {1, layer.node.outputs};
+  layer.fan_in = layer.in.channels;
+  layer.weights = layer.in.channels * layer.node.outputs;
+  return {};
+}
+
+constexpr Error infer_pool(LayerPlan& layer) {
+  Node& n = layer.node;
+  if (n.op == Op::kGlobalAvgPool1d) n.kernel = n.stride = layer.in.steps;
+  for (int32_t value : {n.kernel, n.stride})
+    if (value < 1 || value > kLargest) return bad_attribute(value);
+  layer.out = {window_steps(layer.in.steps, n.kernel, n.stride), layer.in.channels};
+  if (layer.out.steps == 0)
+    return {.code = ErrorCode::kWindowTooLarge, .found = n.kernel, .limit = layer.in.steps};
+  return {};
+}
+
+}  // namespace shapes
+
+/// Sets out, padding and parameter counts of a layer whose node and in are set.
+constexpr Error infer_shape(LayerPlan& layer) {
+  switch (layer.node.op) {
+    case Op::kLinear: return shapes::infer_linear(layer);
+    case Op::kConv1d: return shapes::infer_conv1d(layer);
+    case Op::kMaxPool1d:
+    case Op::kAvgPool1d:
+    case Op::kGlobalAvgPool1d: return shapes::infer_pool(layer);
+    case Op::kRelu: layer.out = layer.in; return {};
+    case Op::kFlatten: layer.out = {1, layer.in.size()}; return {};
+  }
+  return {};
+}
+
+}  // namespace mantissa
