@@ -16,7 +16,7 @@ from pathlib import Path
 CORE = Path(__file__).resolve().parent.parent / "core"
 COMPILE = ["arm-none-eabi-g++", "-mcpu=cortex-m0", "-mthumb", "-Os", "-std=c++20", "-fno-exceptions", "-fno-rtti",
            "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", f"-I{CORE}"]
-NOT_PORTABLE = re.compile(r"_(test|bench|fuzz|hwy|dsp|mve)\.cpp$")
+NOT_PORTABLE = re.compile(r"_(test|bench|fuzz|hwy|dsp|mve)\.[ch]pp$")
 
 # Integer and soft-float arithmetic, and the functions that every compiler may call by itself.
 MAY_NEED = re.compile(r"__aeabi_(?!atexit)\w+|__gnu_thumb1_case_\w+|__(clz|ctz|ffs|popcount)[sd]i2|mem(cpy|move|set|cmp)")
