@@ -10,6 +10,7 @@ find_package(Threads REQUIRED)
 file(GLOB_RECURSE hwy_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/mantissa/*_hwy.cpp)
 add_library(mantissa_hwy STATIC ${hwy_sources} ${core_headers})
 set_target_properties(mantissa_hwy PROPERTIES EXPORT_NAME hwy LINKER_LANGUAGE CXX)
+target_compile_definitions(mantissa_hwy PRIVATE HWY_WANT_AVX3_DL)  # off by default, and the one with VNNI
 target_link_libraries(mantissa_hwy PUBLIC mantissa_core hwy::hwy PRIVATE $<BUILD_INTERFACE:mantissa_flags>)
 
 file(GLOB_RECURSE host_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/host/*.cpp)

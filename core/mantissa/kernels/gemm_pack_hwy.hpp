@@ -15,7 +15,15 @@
 
 #include "mantissa/kernels/gemm_walk.hpp"
 
-HWY_BEFORE_NAMESPACE();
+// Highway 1.0.3 detects AVX-512 VNNI for this target, but does not tell the compiler.
+#undef MANTISSA_BEFORE_NAMESPACE
+#if HWY_TARGET == HWY_AVX3_DL
+#define MANTISSA_BEFORE_NAMESPACE() HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni") static_assert(true)
+#else
+#define MANTISSA_BEFORE_NAMESPACE() HWY_BEFORE_NAMESPACE()
+#endif
+
+MANTISSA_BEFORE_NAMESPACE();
 namespace mantissa {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -137,7 +145,7 @@ HWY_INLINE void StoreInterleaved(D d, const V (&rows)[4 / sizeof(P)], uint32_t* 
 /// `pitch` words from one group of terms to the next, a multiple of 16: columns up to there become zero.
 template <class P, class T>
 HWY_INLINE void PackAdjacent(const GemmWalk<T>& walk, int32_t i0, int32_t count, int32_t k0, int32_t k1,
-                  uint32_t* HWY_RESTRICT dst, int32_t pitch) {
+                             uint32_t* HWY_RESTRICT dst, int32_t pitch) {
   constexpr int32_t kGroup = 4 / sizeof(P), kLanes = 16 / sizeof(P);
   const hn::FixedTag<P, kLanes> d;
   int32_t outer = k0 / walk.inner, inner = k0 % walk.inner;
@@ -182,8 +190,8 @@ HWY_INLINE void Transpose(Words4& v0, Words4& v1, Words4& v2, Words4& v3) {
 /// Panel of columns [0, count) and all `terms` of an operand with any strides: rows along k are made contiguous, four
 /// at a time, then transposed. `pitch` as above.
 template <class P, class T>
-HWY_INLINE void PackTransposed(const GemmWalk<T>& walk, int32_t count, int32_t terms, uint32_t* HWY_RESTRICT dst,
-                    int32_t pitch) {
+HWY_INLINE void PackTransposed(const GemmWalk<T>& walk, int32_t count, int32_t terms,
+                               uint32_t* HWY_RESTRICT dst, int32_t pitch) {
   constexpr int32_t kGroup = 4 / sizeof(P), kBlock = 256 * kGroup;
   constexpr size_t kRowWords = 256 + kRowSlack / 4;
   const hn::FixedTag<uint32_t, 4> d;
