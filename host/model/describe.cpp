@@ -1,0 +1,177 @@
+// One sentence per error code, and one per detail.
+// A switch without default: a new code does not compile before someone has said what would do.
+#include "host/model/describe.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "host/model/nearest.hpp"
+
+namespace mantissa::host {
+namespace {
+
+/// What the sentences are about.
+struct Subject {
+  const mantissa::Error& error;
+  const Description& description;
+  std::string layer;   ///< "layer 3 'conv2' (conv1d)", or the model
+  std::string recipe;  ///< "recipe 'int8'"
+  const Node* node;    ///< null where no layer is meant
+};
+
+Subject subject_of(const mantissa::Error& error, const Description& d, std::string_view recipe) {
+  const std::string recipe_words = recipe.empty() ? "the recipe" : "recipe " + in_quotes(recipe);
+  if (error.layer < 0 || static_cast<size_t>(error.layer) >= d.nodes.size())
+    return {error, d, "model " + in_quotes(d.name), recipe_words, nullptr};
+  const auto index = static_cast<size_t>(error.layer);
+  const Node& node = d.nodes[index];
+  return {error, d,
+          fmt::format("layer {} {} ({})", index + 1, in_quotes(d.layer_names[index]), type_name(node.op)),
+          recipe_words, &node};
+}
+
+std::string bad_shape(const Subject& s) {
+  if (s.node == nullptr)
+    return fmt::format(
+        "{} has an input of {} steps x {} channels, which no layer can take; both must be at least 1",
+        s.layer, s.description.input.steps, s.description.input.channels);
+  switch (s.node->op) {
+    case Op::kLinear:
+      return fmt::format(
+          "{}: {} steps arrive, and it needs a vector, which is {} step; put flatten or "
+          "global_avg_pool1d before it",
+          s.layer, s.error.found, s.error.limit);
+    case Op::kConv1d:
+    case Op::kRelu:
+    case Op::kMaxPool1d:
+    case Op::kAvgPool1d:
+    case Op::kGlobalAvgPool1d:
+    case Op::kFlatten: break;
+  }
+  return fmt::format("{}: {} arrive, and it takes {}; change the layers before it or the [input]", s.layer,
+                     s.error.found, s.error.limit);
+}
+
+std::string bad_attribute(const Subject& s) {
+  return fmt::format(
+      "{}: an attribute is {}, which is out of its range; features, channels, kernel, stride, dilation and "
+      "groups are at least 1, padding at least 0",
+      s.layer, s.error.found);
+}
+
+std::string window_too_large(const Subject& s) {
+  const bool is_conv = s.node != nullptr && s.node->op == Op::kConv1d;
+  return fmt::format(
+      "{}: its window is {} steps long, and only {} arrive{}; use a shorter kernel{}, or less pooling "
+      "and stride before it",
+      s.layer, s.error.found, s.error.limit, is_conv ? ", padding included" : "",
+      is_conv ? ", less dilation, padding = \"same\"" : "");
+}
+
+int64_t largest_divisor(int64_t n, int64_t at_most) {
+  for (int64_t d = at_most; d > 1; --d)
+    if (n % d == 0) return d;
+  return 1;
+}
+
+std::string bad_groups(const Subject& s) {
+  if (s.error.found < 1 || s.error.limit < 1)
+    return fmt::format("{}: groups is {}; it must be at least 1", s.layer, s.error.found);
+  const int64_t below = std::min({s.error.found, s.error.limit, int64_t{1} << 20});
+  return fmt::format("{}: groups is {}, which does not divide {} channels; {} does", s.layer, s.error.found,
+                     s.error.limit, largest_divisor(s.error.limit, below));
+}
+
+std::string detail_sentence(const Subject& s) {
+  switch (s.error.detail) {
+    case Detail::kNone:
+      return "it is a combination without a meaning; a built-in recipe shows one that has one";
+    case Detail::kStoredSymInt32:
+      return "parameters, gradients and momentum are not stored as SymInt32, which is how sums are held "
+             "while they are "
+             "computed; store float32 or sym2 to sym16";
+    case Detail::kExactNeedsConstant:
+      return "gradient = \"exact\" sums integers over the batch, which needs scales that stay the same "
+             "meanwhile; use "
+             "scaling = \"delayed\", or gradient = \"float32\"";
+    case Detail::kIntegerNeedsSym:
+      return "gradient = \"exact\" is consumed by the integer update, which needs parameter = \"sym<b>\" and "
+             "momentum = "
+             "\"sym8\" or \"sym16\"; give both, or use gradient = \"float32\"";
+    case Detail::kFloatWireMix:
+      return "float32 and integers meet on its wires; activation, error and weight are float32 at every "
+             "layer or "
+             "sym<b> at every layer";
+    case Detail::kWeightWiderThanParameter:
+      return "its weights have more bits in products than as stored parameters; make 'parameter' at least as "
+             "wide as "
+             "'weight', or float32";
+    case Detail::kLossNeedsLogits:
+      return "the loss needs scores of any sign, so the last layer must be linear or a pool; end the model "
+             "with one";
+  }
+  return "";
+}
+
+std::string bits_sentence(const Subject& s) {
+  return fmt::format("{}: {} asks for {} bits; a sym format has 2 to 16", s.layer, s.recipe, s.error.found);
+}
+
+std::string unprovable(const Subject& s) {
+  return fmt::format(
+      "{}: under {} a sum of {} products may overflow, and at most {} are proved to fit; use fewer bits "
+      "for this layer, accumulation = \"auto\", or fewer inputs, a shorter kernel or a smaller batch",
+      s.layer, s.recipe, s.error.found, s.error.limit);
+}
+
+std::string not_a_classifier(const Subject& s) {
+  return fmt::format(
+      "{}: it is the last, and gives {} steps where a classifier gives one vector per sample; end the "
+      "model with global_avg_pool1d or flatten, then linear",
+      s.layer, s.error.found);
+}
+
+}  // namespace
+
+std::string describe(const mantissa::Error& error, const Description& description, std::string_view recipe) {
+  const Subject s = subject_of(error, description, recipe);
+  switch (error.code) {
+    case ErrorCode::kNone: return "no error";
+    case ErrorCode::kNoLayers:
+      return fmt::format("{} has no layers; give it at least one [[layer]]", s.layer);
+    case ErrorCode::kTooManyLayers:
+      return fmt::format("{} has {} layers; at most {} are built", s.layer, error.found, error.limit);
+    case ErrorCode::kBadShape: return bad_shape(s);
+    case ErrorCode::kBadAttribute: return bad_attribute(s);
+    case ErrorCode::kWindowTooLarge: return window_too_large(s);
+    case ErrorCode::kBadGroups: return bad_groups(s);
+    case ErrorCode::kBadBits: return bits_sentence(s);
+    case ErrorCode::kBadRecipe:
+      return fmt::format("{}: {} does not fit: {}", s.layer, s.recipe, detail_sentence(s));
+    case ErrorCode::kUnprovable: return unprovable(s);
+    case ErrorCode::kBadBatch:
+      return fmt::format("the batch is {}; it must be at least 1, and a multiple of the micro-batch",
+                         error.found);
+    case ErrorCode::kCapacity:
+      return fmt::format(
+          "{}: the plan needs room for {} entries in one of its arrays, and has less; give it a larger one",
+          s.layer, error.found);
+    case ErrorCode::kArenaTooSmall:
+      return fmt::format(
+          "{}: the arena has {} bytes, and {} are needed; give it more, or use a smaller batch or fewer "
+          "bits",
+          s.layer, error.found, error.limit);
+    case ErrorCode::kArenaMisaligned:
+      return fmt::format(
+          "{}: the arena starts {} bytes past the alignment that it needs; align it with "
+          "alignas(kArenaAlignment)",
+          s.layer, error.found);
+    case ErrorCode::kNotAClassifier: return not_a_classifier(s);
+    case ErrorCode::kUnsupported:
+      return fmt::format("{}: this version does not build it: {}", s.layer, detail_sentence(s));
+  }
+  return "";
+}
+
+}  // namespace mantissa::host

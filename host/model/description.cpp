@@ -1,0 +1,212 @@
+// Model descriptions from TOML.
+// What is accepted here is bounded, so that the planner's arithmetic on it cannot overflow.
+#include "host/model/description.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "host/error.hpp"
+#include "host/model/description_names.hpp"
+#include "host/model/toml_reader.hpp"
+
+namespace mantissa::host {
+namespace {
+
+constexpr size_t kMaxLayers = 1024;
+constexpr IntegerRange kSteps{1, 1 << 20};
+constexpr IntegerRange kChannels{1, 1 << 16};
+constexpr IntegerRange kWindow{1, 1 << 15};  // kernel, stride, dilation: a product of two fits in 31 bits
+constexpr IntegerRange kPadSteps{0, 1 << 15};
+constexpr int64_t kMaxSampleSize = 1 << 24;
+constexpr IntegerRange kClasses{2, 1 << 16};
+constexpr IntegerRange kEpochs{1, 1 << 20};
+constexpr IntegerRange kBatch{1, 1 << 20};
+constexpr NumberRange kLearningRate{1e-9, 1000};
+constexpr NumberRange kMomentum{0, 0.9999};
+constexpr NumberRange kWeightDecay{0, 1};
+
+void read_input(const TomlReader& input, Description& d) {
+  input.allow({"steps", "channels", "layout"});
+  d.input.steps = input.integer("steps", kSteps, 1);
+  d.input.channels = input.integer("channels", kChannels);
+  d.layout = input.choice<SampleLayout>("layout", kLayouts, SampleLayout::kChannelsLast);
+  if (int64_t{d.input.steps} * d.input.channels > kMaxSampleSize)
+    input.fail("steps", fmt::format("[input] has {} steps x {} channels; at most {} values make a sample",
+                                    d.input.steps, d.input.channels, kMaxSampleSize));
+}
+
+void read_output(const TomlReader& output, Description& d) {
+  output.allow({"classes", "names"});
+  d.classes = output.integer("classes", kClasses, 0);
+  if (!output.has("names")) return;
+  d.class_names = output.name_list("names");
+  const auto count = static_cast<int>(d.class_names.size());
+  if (count < kClasses.low || count > kClasses.high)
+    output.fail("names", fmt::format("'names' in [output] has {} entries; a classifier has {} to {} classes",
+                                     count, kClasses.low, kClasses.high));
+  if (d.classes != 0 && d.classes != count)
+    output.fail("names",
+                fmt::format("'names' in [output] has {} entries, but 'classes' is {}; give one name per "
+                            "class, or leave 'classes' out",
+                            count, d.classes));
+  std::set<std::string_view> seen;
+  for (const std::string& name : d.class_names)
+    if (!seen.insert(name).second)
+      output.fail("names",
+                  fmt::format("'names' in [output] has {} twice; give each class its own", in_quotes(name)));
+  d.classes = count;
+}
+
+/// padding = "valid" | "same" | 3 | [3, 2]
+void read_padding(const TomlReader& layer, Node& node) {
+  if (!layer.has("padding")) return;
+  if (layer.is_string("padding")) {
+    node.padding = layer.choice<Padding>("padding", kPaddings);
+    return;
+  }
+  node.padding = Padding::kExplicit;
+  if (!layer.is_list("padding")) {
+    node.pad_left = node.pad_right = layer.integer("padding", kPadSteps);
+    return;
+  }
+  const std::vector<int32_t> sides = layer.integer_list("padding", kPadSteps);
+  if (sides.size() != 2)
+    layer.fail("padding",
+               fmt::format("'padding' in {} has {} entries; it must be \"valid\", \"same\", steps on both "
+                           "sides such as 3, or left and right such as [3, 2]",
+                           layer.where(), sides.size()));
+  node.pad_left = sides[0];
+  node.pad_right = sides[1];
+}
+
+void read_parameters(const TomlReader& layer, Node& node) {
+  node.bias = layer.boolean("bias", true) ? Bias::kPerOutput : Bias::kNone;
+  node.training = layer.boolean("trainable", true) ? Training::kTrainable : Training::kFrozen;
+}
+
+Node read_conv1d(const TomlReader& layer) {
+  layer.allow(
+      {"type", "name", "channels", "kernel", "stride", "dilation", "groups", "padding", "bias", "trainable"});
+  Node node = conv1d({.channels = layer.integer("channels", kChannels),
+                      .kernel = layer.integer("kernel", kWindow),
+                      .stride = layer.integer("stride", kWindow, 1),
+                      .dilation = layer.integer("dilation", kWindow, 1),
+                      .groups = layer.integer("groups", kChannels, 1)});
+  if (node.outputs % node.groups != 0)
+    layer.fail("groups", fmt::format("'groups' in {} is {}, which does not divide its {} channels",
+                                     layer.where(), node.groups, node.outputs));
+  read_padding(layer, node);
+  read_parameters(layer, node);
+  return node;
+}
+
+Node read_linear(const TomlReader& layer) {
+  layer.allow({"type", "name", "features", "bias", "trainable"});
+  Node node = linear({.features = layer.integer("features", kChannels)});
+  read_parameters(layer, node);
+  return node;
+}
+
+Pool1dOptions read_pool(const TomlReader& layer) {
+  layer.allow({"type", "name", "kernel", "stride"});
+  return {.kernel = layer.integer("kernel", kWindow), .stride = layer.integer("stride", kWindow, 0)};
+}
+
+Node read_plain(const TomlReader& layer, Node node) {
+  layer.allow({"type", "name"});
+  return node;
+}
+
+Node read_node(const TomlReader& layer, Op op) {
+  switch (op) {
+    case Op::kLinear: return read_linear(layer);
+    case Op::kConv1d: return read_conv1d(layer);
+    case Op::kRelu: return read_plain(layer, relu());
+    case Op::kMaxPool1d: return max_pool1d(read_pool(layer));
+    case Op::kAvgPool1d: return avg_pool1d(read_pool(layer));
+    case Op::kGlobalAvgPool1d: return read_plain(layer, global_avg_pool1d());
+    case Op::kFlatten: return read_plain(layer, flatten());
+  }
+  return {};
+}
+
+void read_layers(const TomlReader& top, Description& d) {
+  std::vector<TomlReader> layers = top.table_list("layer");
+  if (layers.empty() || layers.size() > kMaxLayers)
+    top.fail("layer", fmt::format("{} layers; a model has 1 to {}", layers.size(), kMaxLayers));
+  std::map<Op, int> count;
+  std::map<std::string, size_t> taken;
+  for (TomlReader& layer : layers) {
+    const Op op = layer.choice<Op>("type", kOps);
+    layer.rename(fmt::format("{} ({})", layer.where(), type_name(op)));
+    d.nodes.push_back(read_node(layer, op));
+    const std::string spare = default_layer_name(op, ++count[op]);
+    const std::string name = layer.has("name") ? layer.name("name") : spare;
+    const auto [other, is_new] = taken.emplace(name, d.nodes.size());
+    if (!is_new)
+      layer.fail("name", fmt::format("{} and [[layer]] {} are both called {}; give one another 'name'",
+                                     layer.where(), other->second, in_quotes(name)));
+    d.layer_names.push_back(name);
+  }
+}
+
+/// Outputs of the model where its last layer with parameters alone decides them, else 0.
+int32_t known_outputs(const std::vector<Node>& nodes) {
+  for (size_t i = nodes.size(); i-- > 0;) {
+    if (nodes[i].op == Op::kFlatten) return 0;
+    if (nodes[i].has_parameters()) return nodes[i].outputs;
+  }
+  return 0;
+}
+
+void check_classes(const TomlReader& top, const Description& d) {
+  const int32_t outputs = known_outputs(d.nodes);
+  if (d.classes == 0 || outputs == 0 || outputs == d.classes) return;
+  top.fail("output", fmt::format("[output] has {} classes, but the layers give {} outputs; make them equal",
+                                 d.classes, outputs));
+}
+
+void read_training(const TomlReader& training, TrainingDefaults& t) {
+  training.allow({"epochs", "batch", "lr", "momentum", "weight_decay", "seed"});
+  t.epochs = training.integer("epochs", kEpochs, t.epochs);
+  t.batch = training.integer("batch", kBatch, t.batch);
+  t.lr = training.number("lr", kLearningRate, t.lr);
+  t.momentum = training.number("momentum", kMomentum, t.momentum);
+  t.weight_decay = training.number("weight_decay", kWeightDecay, t.weight_decay);
+  t.seed = static_cast<uint64_t>(training.integer64("seed", static_cast<int64_t>(t.seed)));
+}
+
+}  // namespace
+
+std::string_view type_name(Op op) { return name_of(op, kOps); }
+
+std::string default_layer_name(Op op, int number) {
+  std::string_view stem = type_name(op);
+  if (stem.ends_with("1d")) stem.remove_suffix(2);
+  return fmt::format("{}{}", stem, number);
+}
+
+Description parse_description(std::string_view toml_text, std::string_view source_name) {
+  const std::string source(source_name);
+  const toml::table file = parse_toml(toml_text, source);
+  const TomlReader top(file, source, "the model");
+  top.allow({"name", "loss", "input", "output", "layer", "training"});
+  Description d;
+  d.name = top.name("name");
+  if (top.has("loss")) top.choice<Loss>("loss", kLosses);
+  read_input(top.table("input"), d);
+  if (top.has("output")) read_output(top.table("output"), d);
+  read_layers(top, d);
+  check_classes(top, d);
+  if (top.has("training")) read_training(top.table("training"), d.training);
+  return d;
+}
+
+Description read_description(const std::string& path) {
+  return parse_description(read_text_file(path), path);
+}
+
+}  // namespace mantissa::host

@@ -1,0 +1,93 @@
+// A model as a person describes it in a TOML file: layers with names, class names, how to train.
+// The core knows a model as numbers only; the names and defaults that a user sees live here.
+//
+//   name = "har"
+//   loss = "cross_entropy"        # optional, and the only one
+//
+//   [input]
+//   steps = 128                   # default 1
+//   channels = 9
+//   layout = "channels_first"     # samples in files are [channels, steps]; default "channels_last": [steps, channels]
+//
+//   [output]                      # optional
+//   classes = 6                   # default: as many as there are names, or as the labels say
+//   names = ["walking", "upstairs", "downstairs", "sitting", "standing", "laying"]
+//
+//   [[layer]]
+//   type = "conv1d"
+//   name = "conv1"                # default: the type and a running number
+//   channels = 16                 # that come out
+//   kernel = 7
+//   stride = 1                    # default 1, as dilation and groups
+//   padding = "same"              # default "valid"; or steps of zeros on both sides: 3, or [3, 2]
+//   bias = true                   # default true, as trainable
+//   trainable = true
+//
+//   type = "linear"               # features, bias, trainable
+//   type = "relu" | "flatten" | "global_avg_pool1d"
+//   type = "max_pool1d" | "avg_pool1d"   # kernel, stride (default: as kernel)
+//
+//   [training]                    # optional, and so is each key; the command line overrides it
+//   epochs = 10
+//   batch = 32
+//   lr = 0.05
+//   momentum = 0.9
+//   weight_decay = 0.0
+//   seed = 1
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/data/split.hpp"
+#include "mantissa/model/node.hpp"
+
+namespace mantissa::host {
+
+/// SGD in the PyTorch convention.
+struct TrainingDefaults {
+  int epochs = 10;
+  int batch = 32;  ///< samples per update
+  double lr = 0.05;
+  double momentum = 0.9;
+  double weight_decay = 0;
+  uint64_t seed = 1;  ///< in a file, a negative number stands for 2^64 more
+  bool operator==(const TrainingDefaults&) const = default;
+};
+
+struct Description {
+  std::string name;
+  Shape input = {};
+  SampleLayout layout = SampleLayout::kChannelsLast;
+  int classes = 0;                            ///< 0: as the labels say
+  std::vector<std::string> class_names = {};  ///< empty, or one per class
+  std::vector<Node> nodes = {};
+  std::vector<std::string> layer_names = {};  ///< one per node, unique
+  TrainingDefaults training = {};
+
+  /// A view of this description, which must outlive it.
+  Model model() const& { return {input, nodes}; }
+  Model model() const&& = delete;
+  InputShape input_shape() const { return {input.steps, input.channels, layout}; }
+};
+
+/// What files call an operation: "conv1d".
+std::string_view type_name(Op op);
+
+/// The name of a layer that has none: "conv1" for the first Conv1d; `number` counts the layers of this type from 1.
+std::string default_layer_name(Op op, int number);
+
+/// `source_name` stands for the text in messages. Safe on arbitrary bytes. Every number is so small that sizes of a
+/// layer's window or input fit in 31 bits; whether layers fit each other is for plan() to say.
+/// Throws Error with the line if the text is not TOML, a key is unknown (with the nearest known one), missing, of the
+/// wrong type or out of range, or a name is given twice.
+Description parse_description(std::string_view toml_text, std::string_view source_name);
+
+/// As parse_description(). Throws Error also if the file cannot be read.
+Description read_description(const std::string& path);
+
+/// The TOML text with every key written out, which parse_description() reads as an equal description.
+std::string write_description(const Description& description);
+
+}  // namespace mantissa::host

@@ -1,0 +1,29 @@
+// What files call the values of a model's enumerations, for the reader and the writer alike.
+// One list each, so that what is written can be read again.
+#pragma once
+#include "host/data/split.hpp"
+#include "host/model/toml_reader.hpp"
+#include "mantissa/model/node.hpp"
+
+namespace mantissa::host {
+
+inline constexpr Named<Op> kOps[] = {
+    {"linear", Op::kLinear},
+    {"conv1d", Op::kConv1d},
+    {"relu", Op::kRelu},
+    {"max_pool1d", Op::kMaxPool1d},
+    {"avg_pool1d", Op::kAvgPool1d},
+    {"global_avg_pool1d", Op::kGlobalAvgPool1d},
+    {"flatten", Op::kFlatten},
+};
+
+/// kExplicit is written as numbers.
+inline constexpr Named<Padding> kPaddings[] = {{"valid", Padding::kValid}, {"same", Padding::kSame}};
+
+inline constexpr Named<SampleLayout> kLayouts[] = {{"channels_first", SampleLayout::kChannelsFirst},
+                                                   {"channels_last", SampleLayout::kChannelsLast}};
+
+enum class Loss : uint8_t { kCrossEntropy };
+inline constexpr Named<Loss> kLosses[] = {{"cross_entropy", Loss::kCrossEntropy}};
+
+}  // namespace mantissa::host

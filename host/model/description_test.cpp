@@ -1,0 +1,313 @@
+#include "host/model/description.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "host/error.hpp"
+
+namespace mantissa::host {
+namespace {
+
+constexpr const char* kSmall = R"(name = "small"
+[input]
+channels = 4
+[[layer]]
+type = "linear"
+features = 3
+)";
+
+/// What a text is refused with; empty if it is accepted.
+std::string refusal(const std::string& text) {
+  try {
+    parse_description(text, "m.toml");
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+std::string with_layer(const std::string& lines) {
+  return "name = \"m\"\n[input]\nsteps = 32\nchannels = 6\n[[layer]]\n" + lines + "\n";
+}
+
+Node only_node(const std::string& lines) {
+  return parse_description(with_layer(lines), "m.toml").nodes.at(0);
+}
+
+void expect_equal(const Node& a, const Node& b) {
+  EXPECT_EQ(a.op, b.op);
+  EXPECT_EQ(a.outputs, b.outputs);
+  EXPECT_EQ(a.kernel, b.kernel);
+  EXPECT_EQ(a.stride, b.stride);
+  EXPECT_EQ(a.dilation, b.dilation);
+  EXPECT_EQ(a.groups, b.groups);
+  EXPECT_EQ(a.padding, b.padding);
+  EXPECT_EQ(a.pad_left, b.pad_left);
+  EXPECT_EQ(a.pad_right, b.pad_right);
+  EXPECT_EQ(a.bias, b.bias);
+  EXPECT_EQ(a.training, b.training);
+}
+
+void expect_equal(const Description& a, const Description& b) {
+  EXPECT_EQ(a.name, b.name);
+  EXPECT_EQ(a.input, b.input);
+  EXPECT_EQ(a.layout, b.layout);
+  EXPECT_EQ(a.classes, b.classes);
+  EXPECT_EQ(a.class_names, b.class_names);
+  EXPECT_EQ(a.layer_names, b.layer_names);
+  EXPECT_EQ(a.training, b.training);
+  ASSERT_EQ(a.nodes.size(), b.nodes.size());
+  for (size_t i = 0; i < a.nodes.size(); ++i) expect_equal(a.nodes[i], b.nodes[i]);
+}
+
+TEST(Description, HarExampleIsTheNetworkOfTheBenchmark) {
+  const Description d = read_description(MANTISSA_SOURCE_DIR "/examples/har/har.toml");
+  Description wanted{.name = "har", .input = {128, 9}, .layout = SampleLayout::kChannelsFirst, .classes = 6};
+  wanted.class_names = {"walking", "upstairs", "downstairs", "sitting", "standing", "laying"};
+  const auto conv = [](int32_t channels, int32_t kernel) {
+    return conv1d({.channels = channels, .kernel = kernel, .padding = Padding::kSame});
+  };
+  wanted.nodes = {conv(16, 7),    relu(),      max_pool1d({}), conv(32, 5),         relu(),
+                  max_pool1d({}), conv(64, 3), relu(),         global_avg_pool1d(), linear({.features = 6})};
+  wanted.layer_names = {"conv1", "relu1", "max_pool1",        "conv2",  "relu2", "max_pool2",
+                        "conv3", "relu3", "global_avg_pool1", "linear1"};
+  wanted.training = {.epochs = 15, .batch = 64};
+  expect_equal(d, wanted);
+}
+
+TEST(Description, OtherExamplesAreRead) {
+  EXPECT_EQ(read_description(MANTISSA_SOURCE_DIR "/examples/ecg/ecg.toml").classes, 5);
+  const Description mlp = read_description(MANTISSA_SOURCE_DIR "/examples/mnist/mlp.toml");
+  EXPECT_EQ(mlp.input, (Shape{784, 1}));
+  EXPECT_EQ(mlp.layer_names, (std::vector<std::string>{"flatten1", "linear1", "relu1", "linear2"}));
+}
+
+TEST(Description, DefaultsAreTheDocumentedOnes) {
+  const Description d = parse_description(kSmall, "m.toml");
+  EXPECT_EQ(d.input, (Shape{1, 4}));
+  EXPECT_EQ(d.layout, SampleLayout::kChannelsLast);
+  EXPECT_EQ(d.classes, 0);
+  EXPECT_TRUE(d.class_names.empty());
+  const TrainingDefaults t{
+      .epochs = 10, .batch = 32, .lr = 0.05, .momentum = 0.9, .weight_decay = 0, .seed = 1};
+  EXPECT_EQ(d.training, t);
+  EXPECT_EQ(d.model().nodes.data(), d.nodes.data());
+}
+
+TEST(Description, EveryAttributeArrives) {
+  expect_equal(only_node("type = 'conv1d'\nchannels = 8\nkernel = 5\nstride = 2\ndilation = 3\ngroups = 2\n"
+                         "padding = [3, 2]\nbias = false\ntrainable = false"),
+               conv1d({8, 5, 2, 3, 2, Padding::kExplicit, 3, 2, Bias::kNone, Training::kFrozen}));
+  expect_equal(only_node("type = 'linear'\nfeatures = 7\nbias = false\ntrainable = false"),
+               linear({7, Bias::kNone, Training::kFrozen}));
+  expect_equal(only_node("type = 'avg_pool1d'\nkernel = 3"), avg_pool1d({3, 3}));
+  expect_equal(only_node("type = 'max_pool1d'\nkernel = 3\nstride = 2"), max_pool1d({3, 2}));
+  expect_equal(only_node("type = 'global_avg_pool1d'"), global_avg_pool1d());
+  expect_equal(only_node("type = 'flatten'"), flatten());
+}
+
+TEST(Description, PaddingIsAWordOrNumbers) {
+  const std::string conv = "type = 'conv1d'\nchannels = 2\nkernel = 3\n";
+  EXPECT_EQ(only_node(conv).padding, Padding::kValid);
+  EXPECT_EQ(only_node(conv + "padding = 'valid'").padding, Padding::kValid);
+  EXPECT_EQ(only_node(conv + "padding = 'same'").padding, Padding::kSame);
+  const Node both = only_node(conv + "padding = 3");
+  EXPECT_EQ(both.padding, Padding::kExplicit);
+  EXPECT_EQ(both.pad_left, 3);
+  EXPECT_EQ(both.pad_right, 3);
+  EXPECT_EQ(refusal(with_layer(conv + "padding = [1]")),
+            "m.toml, line 9: 'padding' in [[layer]] 1 (conv1d) has 1 entries; it must be \"valid\", "
+            "\"same\", steps on "
+            "both sides such as 3, or left and right such as [3, 2]");
+  EXPECT_EQ(refusal(with_layer(conv + "padding = 'some'")),
+            "m.toml, line 9: unknown padding 'some' in [[layer]] 1 (conv1d); did you mean 'same'?");
+  EXPECT_EQ(refusal(with_layer(conv + "padding = [1, -1]")),
+            "m.toml, line 9: 'padding' in [[layer]] 1 (conv1d) is -1; it must be from 0 to 32768");
+}
+
+TEST(Description, UnknownKeysNameTheNearestOne) {
+  EXPECT_EQ(refusal("nam = 'x'"), "m.toml, line 1: unknown key 'nam' in the model; did you mean 'name'?");
+  EXPECT_EQ(refusal("name = 'x'\n[input]\nstep = 3\nchannels = 1"),
+            "m.toml, line 3: unknown key 'step' in [input]; did you mean 'steps'?");
+  EXPECT_EQ(refusal(with_layer("type = 'conv1d'\nchannels = 8\nkernal = 5")),
+            "m.toml, line 8: unknown key 'kernal' in [[layer]] 1 (conv1d); did you mean 'kernel'?");
+  EXPECT_EQ(refusal(with_layer("type = 'relu'\nslope = 5")),
+            "m.toml, line 7: unknown key 'slope' in [[layer]] 1 (relu); known are 'type', 'name'");
+  EXPECT_EQ(refusal(with_layer("type = 'conv2d'")),
+            "m.toml, line 6: unknown type 'conv2d' in [[layer]] 1; did you mean 'conv1d'?");
+  EXPECT_EQ(refusal(std::string(kSmall) + "[training]\nlearning_rate = 1\n"),
+            "m.toml, line 8: unknown key 'learning_rate' in [training]; known are 'epochs', 'batch', 'lr', "
+            "'momentum', "
+            "'weight_decay', 'seed'");
+  EXPECT_EQ(refusal("name = 'x'\nloss = 'mse'"),
+            "m.toml, line 2: unknown loss 'mse' in the model; known are 'cross_entropy'");
+}
+
+TEST(Description, WrongTypesSayWhatWasFoundAndWanted) {
+  EXPECT_EQ(refusal("name = 3"), "m.toml, line 1: 'name' in the model is an integer; it must be a string");
+  EXPECT_EQ(refusal(with_layer("type = 'linear'\nfeatures = '6'")),
+            "m.toml, line 7: 'features' in [[layer]] 1 (linear) is a string; it must be an integer");
+  EXPECT_EQ(refusal(with_layer("type = 'linear'\nfeatures = 6.0")),
+            "m.toml, line 7: 'features' in [[layer]] 1 (linear) is a float; it must be an integer");
+  EXPECT_EQ(refusal(with_layer("type = 'linear'\nfeatures = 6\nbias = 1")),
+            "m.toml, line 8: 'bias' in [[layer]] 1 (linear) is an integer; it must be true or false");
+  EXPECT_EQ(refusal("name = 'x'\ninput = 1979-05-27"),
+            "m.toml, line 2: 'input' in the model is a date; it must be a table: [input]");
+  EXPECT_EQ(refusal("name = 'x'\n[input]\nchannels = 1\n[output]\nnames = ['a', 2]"),
+            "m.toml, line 5: 'names' in [output] contains an integer; it must be a list of strings");
+  EXPECT_EQ(refusal("name = 'x'\n[input]\nchannels = 1\n[layer]\ntype = 'relu'"),
+            "m.toml, line 4: 'layer' in the model is a table; it must be a list of tables: [[layer]]");
+  EXPECT_EQ(refusal(std::string(kSmall) + "[training]\nlr = true\n"),
+            "m.toml, line 8: 'lr' in [training] is a boolean; it must be a number");
+}
+
+TEST(Description, NumbersHaveRanges) {
+  const auto conv = [](const std::string& line) { return refusal(with_layer("type = 'conv1d'\n" + line)); };
+  const auto training = [](const std::string& line) {
+    return refusal(std::string(kSmall) + "[training]\n" + line);
+  };
+  EXPECT_EQ(conv("channels = 0"),
+            "m.toml, line 7: 'channels' in [[layer]] 1 (conv1d) is 0; it must be from 1 to 65536");
+  EXPECT_NE(conv("channels = 4\nkernel = 0"), "");
+  EXPECT_NE(conv("channels = 4\nkernel = 32769"), "");
+  EXPECT_EQ(conv("channels = 4\nkernel = 32768"), "");
+  EXPECT_NE(conv("channels = 4\nkernel = 3\nstride = 0"), "");
+  EXPECT_NE(conv("channels = 4\nkernel = 3\ndilation = 0"), "");
+  EXPECT_NE(conv("channels = 4\nkernel = 4294967297"), "");
+  EXPECT_EQ(conv("channels = 4\nkernel = 3\ngroups = 3"),
+            "m.toml, line 9: 'groups' in [[layer]] 1 (conv1d) is 3, which does not divide its 4 channels");
+  EXPECT_NE(refusal(with_layer("type = 'max_pool1d'\nkernel = 2\nstride = 0")), "");
+  EXPECT_EQ(training("batch = 0"),
+            "m.toml, line 8: 'batch' in [training] is 0; it must be from 1 to 1048576");
+  EXPECT_NE(training("epochs = 0"), "");
+  EXPECT_EQ(training("lr = inf"), "m.toml, line 8: 'lr' in [training] is inf; it must be from 1e-09 to 1000");
+  EXPECT_NE(training("lr = nan"), "");
+  EXPECT_NE(training("lr = 0"), "");
+  EXPECT_NE(training("momentum = 1.0"), "");
+  EXPECT_NE(training("weight_decay = -0.1"), "");
+  EXPECT_EQ(training("lr = 1"), "");
+  EXPECT_EQ(
+      refusal("name = 'x'\n[input]\nsteps = 1048576\nchannels = 65536\n[[layer]]\ntype = 'relu'"),
+      "m.toml, line 3: [input] has 1048576 steps x 65536 channels; at most 16777216 values make a sample");
+}
+
+TEST(Description, MissingPartsAreNamed) {
+  EXPECT_EQ(refusal("[input]\nchannels = 1\n[[layer]]\ntype = 'relu'"),
+            "m.toml: the model has no key 'name'");
+  EXPECT_EQ(refusal("name = 'x'"), "m.toml: the model has no table [input]");
+  EXPECT_EQ(refusal("name = 'x'\n[input]\nsteps = 1"), "m.toml, line 2: [input] has no key 'channels'");
+  EXPECT_EQ(refusal("name = 'x'\n[input]\nchannels = 1"), "m.toml: the model has no [[layer]]");
+  EXPECT_EQ(refusal("name = 'x'\nlayer = []\n[input]\nchannels = 1"),
+            "m.toml, line 2: 0 layers; a model has 1 to 1024");
+  EXPECT_EQ(refusal(with_layer("name = 'a'")), "m.toml, line 5: [[layer]] 1 has no key 'type'");
+  EXPECT_EQ(refusal(with_layer("type = 'conv1d'\nchannels = 3")),
+            "m.toml, line 5: [[layer]] 1 (conv1d) has no key 'kernel'");
+}
+
+TEST(Description, NamesAreUnique) {
+  EXPECT_EQ(
+      refusal(with_layer("type = 'relu'\nname = 'a'\n[[layer]]\ntype = 'flatten'\nname = 'a'")),
+      "m.toml, line 10: [[layer]] 2 (flatten) and [[layer]] 1 are both called 'a'; give one another 'name'");
+  EXPECT_EQ(
+      refusal(with_layer("type = 'relu'\nname = 'relu2'\n[[layer]]\ntype = 'relu'")),
+      "m.toml, line 8: [[layer]] 2 (relu) and [[layer]] 1 are both called 'relu2'; give one another 'name'");
+  const std::string output = "name = 'x'\n[input]\nchannels = 1\n[output]\n";
+  EXPECT_EQ(refusal(output + "names = ['a', 'a']"),
+            "m.toml, line 5: 'names' in [output] has 'a' twice; give each class its own");
+  EXPECT_EQ(refusal(output + "names = ['a', '']"),
+            "m.toml, line 5: 'names' in [output] is ''; a name has 1 to 64 bytes and no control characters");
+  EXPECT_EQ(
+      refusal("name = \"a\\u001bb\""),
+      "m.toml, line 1: 'name' in the model is 'a?b'; a name has 1 to 64 bytes and no control characters");
+}
+
+TEST(Description, ClassesAgree) {
+  const std::string output = "name = 'x'\n[input]\nchannels = 1\n[output]\n";
+  const std::string layers = "\n[[layer]]\ntype = 'linear'\nfeatures = 3\n[[layer]]\ntype = 'relu'\n";
+  EXPECT_EQ(refusal(output + "classes = 3\nnames = ['a', 'b']"),
+            "m.toml, line 6: 'names' in [output] has 2 entries, but 'classes' is 3; give one name per class, "
+            "or leave "
+            "'classes' out");
+  EXPECT_EQ(refusal(output + "classes = 3" + layers), "");
+  EXPECT_EQ(refusal(output + "classes = 4" + layers),
+            "m.toml, line 4: [output] has 4 classes, but the layers give 3 outputs; make them equal");
+  EXPECT_EQ(refusal(output + "classes = 6" + layers + "[[layer]]\ntype = 'flatten'"), "");
+  EXPECT_NE(refusal(output + "names = ['a']" + layers), "");
+}
+
+TEST(Description, WhatIsWrittenIsReadAsEqual) {
+  Description d{
+      .name = "quote \" and \\ back", .input = {32, 6}, .layout = SampleLayout::kChannelsFirst, .classes = 2};
+  d.class_names = {"über", "a \"b\""};
+  d.nodes = {conv1d({8, 5, 2, 3, 2, Padding::kExplicit, 3, 2, Bias::kNone, Training::kFrozen}),
+             conv1d({.channels = 4, .kernel = 3, .padding = Padding::kSame}),
+             max_pool1d({3, 2}),
+             avg_pool1d({2, 2}),
+             relu(),
+             global_avg_pool1d(),
+             flatten(),
+             linear({2, Bias::kNone, Training::kFrozen})};
+  for (size_t i = 0; i < d.nodes.size(); ++i) d.layer_names.push_back(fmt::format("layer {}.", i));
+  d.training = {
+      .epochs = 3, .batch = 7, .lr = 0.1, .momentum = 1.0 / 3, .weight_decay = 1e-5, .seed = ~uint64_t{4}};
+  const std::string text = write_description(d);
+  expect_equal(parse_description(text, "m.toml"), d);
+  EXPECT_EQ(write_description(parse_description(text, "m.toml")), text);
+}
+
+TEST(Description, WrittenTextHasEveryKey) {
+  EXPECT_EQ(write_description(parse_description(kSmall, "m.toml")), R"(name = "small"
+loss = "cross_entropy"
+
+[input]
+steps = 1
+channels = 4
+layout = "channels_last"
+
+[[layer]]
+type = "linear"
+name = "linear1"
+features = 3
+bias = true
+trainable = true
+
+[training]
+epochs = 10
+batch = 32
+lr = 0.05
+momentum = 0.9
+weight_decay = 0
+seed = 1
+)");
+}
+
+TEST(Description, GarbageIsRefused) {
+  EXPECT_NE(refusal("name = ").find("m.toml, line 1: not TOML: "), std::string::npos);
+  EXPECT_NE(refusal("\xff\xfe\x00"), "");
+  EXPECT_NE(refusal(std::string("name = 'a\0b'", 12)), "");
+  EXPECT_NE(refusal(""), "");
+  std::string deep = "a";
+  for (int i = 0; i < 100000; ++i) deep += ".a";
+  EXPECT_EQ(refusal(deep + " = 1"), "m.toml: more than 4096 dots; this is not a description");
+  EXPECT_EQ(refusal(std::string(300000, '#')), "m.toml: more than 262144 bytes; this is not a description");
+  EXPECT_NE(refusal("x = " + std::string(100000, '[')), "");
+}
+
+TEST(Description, UnreadableFileIsNamed) {
+  const auto refusal_of_file = [](const std::string& path) -> std::string {
+    try {
+      read_description(path);
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal_of_file("/no/such.toml"), "/no/such.toml: cannot be read: No such file or directory");
+  EXPECT_EQ(refusal_of_file("/"), "/: cannot be read: Is a directory");
+}
+
+}  // namespace
+}  // namespace mantissa::host

@@ -1,0 +1,72 @@
+// Model descriptions to TOML, with every key written out.
+// A saved model holds this text: it must mean the same when a default changes.
+#include <fmt/format.h>
+
+#include "host/model/description.hpp"
+#include "host/model/description_names.hpp"
+
+namespace mantissa::host {
+namespace {
+
+std::string name_list(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + toml_string(name);
+  return "[" + out + "]";
+}
+
+std::string padding_text(const Node& node) {
+  if (node.padding == Padding::kExplicit) return fmt::format("[{}, {}]", node.pad_left, node.pad_right);
+  return toml_string(name_of(node.padding, kPaddings));
+}
+
+std::string parameter_keys(const Node& node) {
+  return fmt::format("bias = {}\ntrainable = {}\n", node.bias == Bias::kPerOutput,
+                     node.training == Training::kTrainable);
+}
+
+std::string attributes(const Node& node) {
+  switch (node.op) {
+    case Op::kLinear: return fmt::format("features = {}\n{}", node.outputs, parameter_keys(node));
+    case Op::kConv1d:
+      return fmt::format(
+          "channels = {}\nkernel = {}\nstride = {}\ndilation = {}\ngroups = {}\npadding = {}\n{}",
+          node.outputs, node.kernel, node.stride, node.dilation, node.groups, padding_text(node),
+          parameter_keys(node));
+    case Op::kMaxPool1d:
+    case Op::kAvgPool1d: return fmt::format("kernel = {}\nstride = {}\n", node.kernel, node.stride);
+    case Op::kRelu:
+    case Op::kGlobalAvgPool1d:
+    case Op::kFlatten: return "";
+  }
+  return "";
+}
+
+std::string output_table(const Description& d) {
+  if (d.classes == 0 && d.class_names.empty()) return "";
+  std::string out = "\n[output]\n";
+  if (d.classes != 0) out += fmt::format("classes = {}\n", d.classes);
+  if (!d.class_names.empty()) out += fmt::format("names = {}\n", name_list(d.class_names));
+  return out;
+}
+
+std::string training_table(const TrainingDefaults& t) {
+  return fmt::format(
+      "\n[training]\nepochs = {}\nbatch = {}\nlr = {}\nmomentum = {}\nweight_decay = {}\nseed = {}\n",
+      t.epochs, t.batch, t.lr, t.momentum, t.weight_decay, static_cast<int64_t>(t.seed));
+}
+
+}  // namespace
+
+std::string write_description(const Description& d) {
+  std::string out = fmt::format("name = {}\nloss = {}\n", toml_string(d.name),
+                                toml_string(name_of(Loss::kCrossEntropy, kLosses)));
+  out += fmt::format("\n[input]\nsteps = {}\nchannels = {}\nlayout = {}\n", d.input.steps, d.input.channels,
+                     toml_string(name_of(d.layout, kLayouts)));
+  out += output_table(d);
+  for (size_t i = 0; i < d.nodes.size(); ++i)
+    out += fmt::format("\n[[layer]]\ntype = {}\nname = {}\n{}", toml_string(type_name(d.nodes[i].op)),
+                       toml_string(d.layer_names[i]), attributes(d.nodes[i]));
+  return out + training_table(d.training);
+}
+
+}  // namespace mantissa::host
