@@ -177,8 +177,8 @@ TEST_F(DatasetFiles, MustHaveTheShapeOfTheModel) {
   expect_error("the model needs [N, 4, 2] (channels_last) or [N, 8], or the layout channels_first", kLast);
   expect_error("shape [3, 2, 4]; the model needs", {9, 1, SampleLayout::kChannelsLast});
   expect_error("input of 0 steps and 2 channels", {0, 2, SampleLayout::kChannelsFirst});
-  write_array<float>(folder_ / "test_x.npy", "<f4", "(2, 2, 2, 2)", counting<float>(16));
-  expect_error("test_x.npy: shape [2, 2, 2, 2]");
+  write_array<float>(folder_ / "test_x.npy", "<f4", "(2, 2, 4, 1)", counting<float>(16));
+  expect_error("test_x.npy: shape [2, 2, 4, 1]");
   write_array<float>(folder_ / "test_x.npy", "<f4", "()", {1});
   expect_error("test_x.npy: shape []");
 }
@@ -198,7 +198,7 @@ TEST_F(DatasetFiles, MustNotBeEmpty) {
 
 TEST_F(DatasetFiles, MustHaveLabelsInRange) {
   expect_error("train_y.npy: sample 1 has label 2; with 2 classes a label is 0 to 1", kFirst, 2);
-  expect_error("-1 classes", kFirst, -1);
+  expect_error("-1 classes; 1 to 65536 are possible", kFirst, -1);
   write_array<int32_t>(folder_ / "test_y.npy", "<i4", "(2,)", {0, 3});
   expect_error("test_y.npy: sample 1 has label 3; with 3 classes");
   write_array<int8_t>(folder_ / "train_y.npy", "|i1", "(3,)", {0, 1, -1});
@@ -284,6 +284,15 @@ TEST(MakeDataset, AgreesWithTheFormulaInBothLayouts) {
     EXPECT_EQ(set.normalization.inverse_std[1], 1.0f);
     EXPECT_EQ(set.input_absmax, absmax);
   }
+}
+
+TEST(MakeDataset, TakesAnAlmostConstantChannelAsConstant) {
+  ArraySet arrays{.train_x = {0, 1e-38f}, .test_x = {0}, .train_y = {0, 1}, .test_y = {0}, .shape = {1, 1}};
+  EXPECT_EQ(make_dataset(arrays).normalization.inverse_std, std::vector<float>{1});
+  arrays.train_x = {0, 2};
+  EXPECT_EQ(make_dataset(arrays).normalization.inverse_std, std::vector<float>{1});
+  arrays.train_x = {0, 2e-25f};
+  EXPECT_EQ(make_dataset(arrays).normalization.inverse_std, std::vector<float>{1e25f});
 }
 
 TEST(MakeDataset, OutlivesAMove) {

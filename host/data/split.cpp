@@ -17,6 +17,9 @@ namespace {
 constexpr size_t kMinRun =
     64;  // elements of the normalisation pattern, at least: full vectors for few channels
 constexpr int kTransposeSteps = 32;  // a block of a transposition stays in the first-level cache
+// Below this a channel counts as constant: 1 / std must be a float32. Double sums 2^29 equal float32 values
+// without an error, so that a channel that is constant has a variance of exactly 0.
+constexpr double kConstantVariance = 1e-60;
 constexpr int32_t kInfinityBits = 0x7f800000;
 
 template <class T>
@@ -66,8 +69,8 @@ std::vector<size_t> channel_of_elements(const InputShape& shape) {
   return channel;
 }
 
-/// Per channel, the mean over all samples and steps of f(x - center[c]). Sums one element position over the samples
-/// first: those sums are independent of each other, so they vectorise without a change of order.
+/// Per channel, the mean over all samples and steps of f(x - center[c]). Sums each element position over the
+/// samples first: those sums are independent of each other, so they vectorise without a change of order.
 template <class T, class F>
 std::vector<double> channel_mean(std::span<const T> values, const InputShape& shape,
                                  const std::vector<double>& center, F f) {
@@ -87,19 +90,14 @@ std::vector<double> channel_mean(std::span<const T> values, const InputShape& sh
 
 template <class T>
 Normalization measure(std::span<const T> values, const InputShape& shape) {
-  // Centred on a value of the channel, a constant channel has deviations of exactly 0.
-  std::vector<double> mean(shape.channels, 0.0);
-  const std::vector<size_t> channel = channel_of_elements(shape);
-  for (size_t i = 0; i < channel.size(); ++i) mean[channel[i]] = static_cast<double>(values[i]);
-  const std::vector<double> offset = channel_mean(values, shape, mean, [](double d) { return d; });
-  for (size_t c = 0; c < mean.size(); ++c) mean[c] += offset[c];
+  const std::vector<double> zero(shape.channels, 0.0);
+  const std::vector<double> mean = channel_mean(values, shape, zero, [](double d) { return d; });
   const std::vector<double> variance = channel_mean(values, shape, mean, [](double d) { return d * d; });
-
   Normalization result;
   for (size_t c = 0; c < mean.size(); ++c) {
     result.mean.push_back(static_cast<float>(mean[c]));
-    const float inverse_std = variance[c] > 0 ? static_cast<float>(1 / std::sqrt(variance[c])) : 1.0f;
-    result.inverse_std.push_back(std::isfinite(inverse_std) ? inverse_std : 1.0f);
+    result.inverse_std.push_back(
+        variance[c] < kConstantVariance ? 1.0f : static_cast<float>(1 / std::sqrt(variance[c])));
   }
   return result;
 }

@@ -1,5 +1,5 @@
 // The samples and labels of one half of a data set, as the training loop reads them.
-// Samples stay in the type and order of their file; each is converted when it is read, so that opening costs nothing.
+// Samples stay in the type and order of their file and are converted when read: no second copy in memory.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -40,7 +40,8 @@ class Split {
  public:
   Split() = default;
 
-  /// `name` stands for the samples in messages. Throws Error if `file` has another type or shape than InputShape wants.
+  /// `name` stands for the samples in messages. Requires shape.size() > 0 elements for each label.
+  /// Throws Error if the type of `file` is not one of SampleValues.
   Split(std::string name, NpyFile file, std::vector<int32_t> labels, const InputShape& shape);
   Split(std::string name, std::vector<float> samples, std::vector<int32_t> labels, const InputShape& shape);
 
@@ -54,7 +55,7 @@ class Split {
   /// Without this, read() gives the values as they are. Requires one mean and one inverse_std per channel.
   void set_normalization(const Normalization& normalization);
 
-  /// Mean and 1 / population standard deviation of each channel over all steps and samples, computed in double.
+  /// Mean and 1 / population standard deviation of each channel over all steps and samples, summed in double.
   Normalization measure_normalization() const;
 
   /// The largest |value| that read() gives. Throws Error if one is NaN or infinite, with the sample's number.
@@ -69,7 +70,7 @@ class Split {
   SampleValues values_;
   std::vector<int32_t> labels_;
   InputShape shape_;
-  // mean and inverse_std for consecutive elements of a [T,C] row: the channels, repeated to a length that vectorises.
+  // For consecutive elements of [T,C]: the channels, repeated to a length that vectorises.
   std::vector<float> mean_;
   std::vector<float> inverse_std_;
 };
