@@ -90,9 +90,13 @@ struct LayerPlan {
   int16_t weight_momentum = -1, bias_momentum = -1, weight_gradient = -1, bias_gradient = -1;
   int16_t weight_slot = -1, bias_slot = -1, weight_momentum_slot = -1, bias_momentum_slot = -1;
   int16_t float_tile = -1;     ///< float sums beside integer ones: a fused update with dynamic scales
+  int32_t logits_shift = 0;    ///< bits dropped from 64-bit logits
   int32_t gradient_shift = 0;  ///< bits dropped from 64-bit gradient sums before the update
   ProductPlan forward, backward, gradient;
   int32_t bias_limit = 0;  ///< largest |bias| in accumulator units
+
+  /// Whether the taps of a window are one run of memory.
+  constexpr bool flat_window() const { return node.dilation == 1 && node.groups == 1; }
 };
 
 enum class StepKind : uint8_t {

@@ -1,6 +1,7 @@
 // plan(): from a model and a recipe to tensors, steps, offsets and proofs.
 // One constexpr function for firmware (in the compiler) and host (at run time), hence the same plan and the same bits.
 #pragma once
+#include "mantissa/kernels/update.hpp"
 #include "mantissa/model/formats.hpp"
 #include "mantissa/model/placement.hpp"
 #include "mantissa/model/proofs.hpp"
@@ -18,9 +19,9 @@ struct ScaleState {
 };
 
 /// What one thread sees during a step.
-struct SeenCounter {
-  uint64_t seen = 0;
-  uint64_t saturated = 0;
+struct WorkerCounter {
+  Seen wire;
+  UpdateSeen weight, bias;
 };
 
 namespace planning {
@@ -258,7 +259,9 @@ class Planner {
     Proof& proof = buffers_.proofs[size_t(summary_.proofs++)];
     proof = Proof{
         .reduction = reduction, .layer = int16_t(at), .terms = terms, .a_max = a, .b_max = b, .extra = extra};
-    return prove_sum(proof, recipe_.accumulation, product);
+    // Pools sum in 32 bits only: a window that needs more is longer than any sensor's.
+    return prove_sum(proof, reduction == Reduction::kPool ? Accumulation::kInt32 : recipe_.accumulation,
+                     product);
   }
 
   constexpr int32_t max_code(const Wire& wire) {
@@ -310,6 +313,8 @@ class Planner {
     const int64_t left = kInt32Max - int64_t(l.fan_in) * a * b;
     l.bias_limit = int32_t(left > 1 << 30 || l.forward.accumulator == Element::kInt64 ? 1 << 30 : left);
     const bool is_linear = l.node.op == Op::kLinear;
+    if (i == logits_layer_ && l.forward.accumulator == Element::kInt64)
+      while (((int64_t(l.fan_in) * a * b + l.bias_limit) >> l.logits_shift) > kInt32Max) ++l.logits_shift;
     add_tile(i, l.forward, l.node.outputs, is_linear ? options_.micro_batch : l.out.steps,
              dynamic() && !is_linear);
     if (dynamic() && is_linear) l.forward.tile_rows = 1;
@@ -360,7 +365,8 @@ class Planner {
     const bool is_linear = l.node.op == Op::kLinear;
     const int64_t row_bytes = int64_t(l.fan_in) * int64_t(element_bytes(l.gradient.accumulator));
     int64_t rows = options_.tile_bytes / row_bytes;
-    rows = rows < 1 ? 1 : rows > l.node.outputs ? l.node.outputs : rows;
+    const int64_t share = (l.node.outputs + options_.threads - 1) / options_.threads;
+    rows = rows < 1 ? 1 : rows > share ? share : rows;
     l.gradient.tile_rows = int32_t(rows);
     if (!summary_.fused_update) {
       l.weight_gradient = add_tensor(Role::kWeightGradient, i, sums, l.weights);
@@ -463,7 +469,7 @@ class Planner {
     summary_.scales_tensor =
         add_tensor(Role::kScales, -1, sym_format(8), int64_t(sizeof(ScaleState)) * summary_.slots, per_slot);
     summary_.counters_tensor =
-        add_tensor(Role::kCounters, -1, sym_format(8), int64_t(sizeof(SeenCounter)), options_.threads);
+        add_tensor(Role::kCounters, -1, sym_format(8), int64_t(sizeof(WorkerCounter)), options_.threads);
     hold(summary_.scales_tensor);
     hold(summary_.counters_tensor);
     for (int32_t i = 0; i < summary_.tensors; ++i) {

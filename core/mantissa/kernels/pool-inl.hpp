@@ -1,0 +1,156 @@
+// Bodies of pool.hpp. Plain loops: compiled once as the reference and once for each vector target.
+#include "mantissa/kernels/pool.hpp"
+
+namespace mantissa {
+namespace MANTISSA_KERNEL_NAMESPACE {
+
+template <class T>
+void max_pool_of(const MaxPool& p) {
+  const int32_t channels = p.shape.channels;
+  for (int32_t t = 0; t < p.shape.out_steps; ++t) {
+    T* __restrict y = static_cast<T*>(p.y) + ptrdiff_t(t) * channels;
+    const T* window = static_cast<const T*>(p.x) + ptrdiff_t(t) * p.shape.stride * channels;
+    for (int32_t c = 0; c < channels; ++c) y[c] = window[c];
+    for (int32_t k = 1; k < p.shape.kernel; ++k) {
+      const T* __restrict row = window + ptrdiff_t(k) * channels;
+      for (int32_t c = 0; c < channels; ++c) y[c] = row[c] > y[c] ? row[c] : y[c];
+    }
+  }
+}
+
+inline void max_pool(const MaxPool& p) {
+  if (p.element == Element::kFloat32)
+    max_pool_of<float>(p);
+  else
+    p.element == Element::kInt8 ? max_pool_of<int8_t>(p) : max_pool_of<int16_t>(p);
+}
+
+/// Element (k, c) of a window wins if no element before it is as large and none after it is larger.
+template <class T, class E>
+void max_pool_backward_of(const MaxPoolBackward& p) {
+  const int32_t channels = p.shape.channels, kernel = p.shape.kernel;
+  E* dx = static_cast<E*>(p.dx);
+  for (ptrdiff_t i = 0; i < ptrdiff_t(p.shape.in_steps) * channels; ++i) dx[i] = E(0);
+  for (int32_t t = 0; t < p.shape.out_steps; ++t) {
+    const ptrdiff_t first = ptrdiff_t(t) * p.shape.stride * channels;
+    const T* window = static_cast<const T*>(p.x) + first;
+    const E* __restrict dy = static_cast<const E*>(p.dy) + ptrdiff_t(t) * channels;
+    if (kernel == 2) {
+      const T* __restrict a = window;
+      const T* __restrict b = window + channels;
+      E* __restrict da = dx + first;
+      E* __restrict db = dx + first + channels;
+      const bool relu = p.input == Activation::kRelu;
+      for (int32_t c = 0; c < channels; ++c) {
+        const T winner = b[c] > a[c] ? b[c] : a[c];
+        const E error = relu && !(winner > T(0)) ? E(0) : dy[c];
+        da[c] = b[c] > a[c] ? E(0) : error;
+        db[c] = b[c] > a[c] ? error : E(0);
+      }
+      continue;
+    }
+    for (int32_t c = 0; c < channels; ++c) {
+      int32_t winner = 0;
+      for (int32_t k = 1; k < kernel; ++k)
+        if (window[ptrdiff_t(k) * channels + c] > window[ptrdiff_t(winner) * channels + c]) winner = k;
+      const bool open = p.input == Activation::kNone || window[ptrdiff_t(winner) * channels + c] > T(0);
+      if (open) dx[first + ptrdiff_t(winner) * channels + c] = dy[c];
+    }
+  }
+}
+
+inline void max_pool_backward(const MaxPoolBackward& p) {
+  const bool x8 = p.element == Element::kInt8, e8 = p.error_element == Element::kInt8;
+  if (p.element == Element::kFloat32)
+    max_pool_backward_of<float, float>(p);
+  else if (x8)
+    e8 ? max_pool_backward_of<int8_t, int8_t>(p) : max_pool_backward_of<int8_t, int16_t>(p);
+  else
+    e8 ? max_pool_backward_of<int16_t, int8_t>(p) : max_pool_backward_of<int16_t, int16_t>(p);
+}
+
+template <class T, class Sum>
+void window_sums_of(const WindowSums& p) {
+  const int32_t channels = p.shape.channels;
+  for (int32_t t = 0; t < p.shape.out_steps; ++t) {
+    Sum* __restrict sums = static_cast<Sum*>(p.sums) + ptrdiff_t(t) * channels;
+    const T* window = static_cast<const T*>(p.x) + ptrdiff_t(t) * p.shape.stride * channels;
+    for (int32_t c = 0; c < channels; ++c) sums[c] = Sum(0);
+    for (int32_t k = 0; k < p.shape.kernel; ++k) {
+      const T* __restrict row = window + ptrdiff_t(k) * channels;
+      for (int32_t c = 0; c < channels; ++c) sums[c] += row[c];
+    }
+  }
+}
+
+inline void window_sums(const WindowSums& p) {
+  if (p.element == Element::kFloat32)
+    window_sums_of<float, float>(p);
+  else
+    p.element == Element::kInt8 ? window_sums_of<int8_t, int32_t>(p) : window_sums_of<int16_t, int32_t>(p);
+}
+
+template <class Mask, class E>
+void spread_of(const Spread& p) {
+  const int32_t channels = p.shape.channels;
+  E* dx = static_cast<E*>(p.dx);
+  for (ptrdiff_t i = 0; i < ptrdiff_t(p.shape.in_steps) * channels; ++i) dx[i] = E(0);
+  for (int32_t t = 0; t < p.shape.out_steps; ++t) {
+    const E* __restrict dy = static_cast<const E*>(p.dy) + ptrdiff_t(t) * channels;
+    for (int32_t k = 0; k < p.shape.kernel; ++k) {
+      const ptrdiff_t first = (ptrdiff_t(t) * p.shape.stride + k) * channels;
+      E* __restrict row = dx + first;
+      if (p.mask == nullptr) {
+        for (int32_t c = 0; c < channels; ++c) row[c] = dy[c];
+        continue;
+      }
+      const Mask* __restrict mask = static_cast<const Mask*>(p.mask) + first;
+      for (int32_t c = 0; c < channels; ++c) row[c] = mask[c] > Mask(0) ? dy[c] : E(0);
+    }
+  }
+}
+
+inline void spread(const Spread& p) {
+  const bool x8 = p.element == Element::kInt8, e8 = p.error_element == Element::kInt8;
+  if (p.error_element == Element::kFloat32)
+    spread_of<float, float>(p);
+  else if (x8)
+    e8 ? spread_of<int8_t, int8_t>(p) : spread_of<int8_t, int16_t>(p);
+  else
+    e8 ? spread_of<int16_t, int8_t>(p) : spread_of<int16_t, int16_t>(p);
+}
+
+template <class T, class E, class Sum>
+void overlap_sums_of(const OverlapSums& p) {
+  const int32_t channels = p.shape.channels;
+  Sum* sums = static_cast<Sum*>(p.sums);
+  for (ptrdiff_t i = 0; i < ptrdiff_t(p.shape.in_steps) * channels; ++i) sums[i] = Sum(0);
+  for (int32_t t = 0; t < p.shape.out_steps; ++t) {
+    const ptrdiff_t first = ptrdiff_t(t) * p.shape.stride * channels;
+    const E* dy = static_cast<const E*>(p.dy) + ptrdiff_t(t) * channels;
+    const T* window = p.x == nullptr ? nullptr : static_cast<const T*>(p.x) + first;
+    for (int32_t c = 0; c < channels; ++c) {
+      int32_t winner = 0;
+      for (int32_t k = 0; k < p.shape.kernel; ++k) {
+        if (window == nullptr)
+          sums[first + ptrdiff_t(k) * channels + c] += dy[c];
+        else if (window[ptrdiff_t(k) * channels + c] > window[ptrdiff_t(winner) * channels + c])
+          winner = k;
+      }
+      if (window != nullptr) sums[first + ptrdiff_t(winner) * channels + c] += dy[c];
+    }
+  }
+}
+
+inline void overlap_sums(const OverlapSums& p) {
+  const bool x8 = p.element == Element::kInt8, e8 = p.error_element == Element::kInt8;
+  if (p.error_element == Element::kFloat32)
+    overlap_sums_of<float, float, float>(p);
+  else if (x8)
+    e8 ? overlap_sums_of<int8_t, int8_t, int32_t>(p) : overlap_sums_of<int8_t, int16_t, int32_t>(p);
+  else
+    e8 ? overlap_sums_of<int16_t, int8_t, int32_t>(p) : overlap_sums_of<int16_t, int16_t, int32_t>(p);
+}
+
+}  // namespace MANTISSA_KERNEL_NAMESPACE
+}  // namespace mantissa

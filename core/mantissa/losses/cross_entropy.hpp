@@ -1,0 +1,73 @@
+// Softmax and CrossEntropy in one: the error of the logits is p - onehot(label), the loss -ln p[label].
+// The maximum is subtracted first, so no exponential overflows, whatever the logits.
+#pragma once
+#include <cstdint>
+
+#include "mantissa/num/fixed_math.hpp"
+#include "mantissa/num/rescale.hpp"
+
+namespace mantissa {
+
+struct LossResult {
+  int64_t loss_q24 = 0;    ///< nats, Q24
+  int32_t prediction = 0;  ///< the first of the largest logits
+};
+
+/// Exponents of two in Q26 beyond which 2^-t counts as 0.
+inline constexpr int32_t kLargestExponentQ26 = 31 << 26;
+
+/// The multiplier that turns differences of logits, in units of `scale`, into exponents of two in Q26.
+constexpr Multiplier exponent_multiplier(Scale scale) {
+  constexpr Scale kLog2E{0x5C551D95u, -30};  // 1.4426950408889634
+  return multiplier((scale * kLog2E).shifted(26));
+}
+
+/// Largest and its first index.
+template <class T>
+constexpr int32_t first_largest(const T* x, int32_t n) {
+  int32_t best = 0;
+  for (int32_t i = 1; i < n; ++i)
+    if (x[i] > x[best]) best = i;
+  return best;
+}
+
+/// Logits as integers: value = scale * logit.  errors[c] = round(max_code * p[c]) - max_code * onehot[c], ties up, so the
+/// error's scale is 1 / max_code.  Loss saturates at 21.5 nats beyond the other terms.  errors may be null.
+/// p[c] = 2^-t[c] / sum, t in Q26, powers in Q30: absolute error of p below 2^-22 times the number of classes.
+template <class Code>
+constexpr LossResult cross_entropy(const int32_t* logits, int32_t classes, Multiplier exponent, int32_t label,
+                                   int32_t max_code, Code* errors) {
+  const int32_t best = first_largest(logits, classes);
+  const auto exponent_of = [&](int32_t c) {
+    return uint32_t(rescale_wide(int64_t(logits[best]) - logits[c], exponent, Rounding::kHalfAway,
+                                 {0, kLargestExponentQ26}));
+  };
+  uint64_t sum = 0;
+  for (int32_t c = 0; c < classes; ++c) sum += exp2_negative(exponent_of(c));
+  if (errors != nullptr)
+    for (int32_t c = 0; c < classes; ++c) {
+      const uint64_t scaled_power = uint64_t(exp2_negative(exponent_of(c))) * uint32_t(max_code);
+      const int32_t code = int32_t((2 * scaled_power + sum) / (2 * sum));
+      errors[c] = Code(code - (c == label ? max_code : 0));
+    }
+  int32_t drop = 0;
+  while ((sum >> drop) >= uint64_t(1) << 32) ++drop;
+  const int64_t log2_sum = int64_t(log2_fixed(uint32_t(sum >> drop))) + (int64_t(drop - 30) << 24);
+  const int64_t bits_q24 = log2_sum + (exponent_of(label) >> 2);
+  constexpr int64_t kLn2Q30 = 744261118;
+  return {(bits_q24 * kLn2Q30) >> 30, best};
+}
+
+/// The same in float32: errors[c] = p[c] - onehot[c], sums in the order of the classes.
+constexpr LossResult cross_entropy(const float* logits, int32_t classes, int32_t label, float* errors) {
+  const int32_t best = first_largest(logits, classes);
+  float sum = 0.0f;
+  for (int32_t c = 0; c < classes; ++c) sum += exp_float(logits[c] - logits[best]);
+  if (errors != nullptr)
+    for (int32_t c = 0; c < classes; ++c)
+      errors[c] = exp_float(logits[c] - logits[best]) / sum - (c == label ? 1.0f : 0.0f);
+  const float loss = log_float(sum) - (logits[label] - logits[best]);
+  return {int64_t(loss < 1e6f ? loss * 16777216.0f : 1e6f * 16777216.0f), best};
+}
+
+}  // namespace mantissa

@@ -1,0 +1,80 @@
+// What the engine's source files share: access to the arena, work for threads, codes of parameters.
+#pragma once
+#include <type_traits>
+
+#include "mantissa/layers/conv1d.hpp"
+#include "mantissa/model/engine.hpp"
+
+namespace mantissa {
+
+/// Largest code of split storage: its upper byte, rounded, is at most 127.
+inline constexpr int32_t kSplitMax = 127 * 256 + 127;
+
+/// Names of the random sequences of a layer.
+enum class ParameterStream : uint32_t {
+  kWeightInit,
+  kBiasInit,
+  kWeightUpdate,
+  kBiasUpdate,
+  kWeightRefit,
+  kBiasRefit
+};
+uint32_t parameter_stream(int16_t layer, ParameterStream which);
+
+inline int32_t load_code(const CodeView& view, uint32_t i) {
+  if (view.layout == CodeLayout::kSplit) return static_cast<const int8_t*>(view.data)[i] * 256 + view.low[i];
+  return unpack_code(static_cast<const uint8_t*>(view.data), view.bits, i);
+}
+
+inline void store_code(const CodeView& view, uint32_t i, int32_t code) {
+  if (view.layout == CodeLayout::kSplit) {
+    static_cast<int8_t*>(view.data)[i] = int8_t((code + 128) >> 8);
+    view.low[i] = int8_t(code);
+    return;
+  }
+  pack_code(static_cast<uint8_t*>(view.data), view.bits, i, code);
+}
+
+/// The scale for the next batch from what this one saw (seen > 0).
+inline Scale delayed_scale(const PlanSummary& plan, const ScaleState& s, int32_t max_code, bool has_history) {
+  const Scale range = Scale::normalized(s.seen, 0) * s.unit * Scale::from_float(plan.margin);
+  const Scale wanted = range / Scale::normalized(uint32_t(max_code), 0);
+  return has_history && plan.decay > 0.0f ? max(wanted, s.scale * Scale::from_float(plan.decay)) : wanted;
+}
+
+template <class T>
+T* Engine::data(int16_t tensor, int32_t sample) const {
+  const Tensor& t = plan_.tensors[size_t(tensor)];
+  const size_t element = size_t(sample) * size_t(t.sample_stride()) + size_t(t.halo_before);
+  return static_cast<T*>(static_cast<void*>(arena_ + t.offset + element * element_bytes(t.element)));
+}
+
+/// Runs body(index, worker) for all indices; on threads where the work (multiply-adds) pays for waking them.
+template <class Body>
+void Engine::parallel(int32_t count, int64_t work, Body&& body) {
+  constexpr int64_t kWorthThreads = 200000;
+  if (executor_.run == nullptr || count < 2 || work < kWorthThreads) {
+    for (int32_t i = 0; i < count; ++i) body(i, 0);
+    return;
+  }
+  using Task = std::remove_reference_t<Body>;
+  void* task = const_cast<void*>(static_cast<const void*>(&body));
+  executor_.run(executor_.context, count, task, [](void* self, int32_t index, int32_t worker) {
+    (*static_cast<Task*>(self))(index, worker);
+  });
+}
+
+/// What the update of a layer needs, made once before its rows are updated.
+struct Engine::LayerUpdate {
+  IntegerUpdate weight_integer, bias_integer;
+  FloatUpdate weight_float, bias_float;
+  Scale weight_momentum, bias_momentum;  ///< scales of the momentum to be written
+  Scale weight_unit, bias_unit;          ///< one unit of the gradient sums
+};
+
+inline ConvGeometry geometry_of(const LayerPlan& l, int32_t in_row, int32_t out_row) {
+  return {l.in.channels, l.out.channels, l.node.kernel, l.node.stride, l.node.dilation,
+          l.node.groups, l.pad_left,     in_row,        out_row};
+}
+
+}  // namespace mantissa

@@ -1,0 +1,231 @@
+// Binding, initial state, batches: everything but the layers' own work.
+#include "mantissa/model/engine.hpp"
+
+#include "mantissa/model/engine-inl.hpp"
+
+namespace mantissa {
+namespace {
+
+constexpr uint32_t kStreamsPerLayer = 8;  // weight and bias: initial values, updates, refits
+
+}  // namespace
+
+uint32_t parameter_stream(int16_t layer, ParameterStream which) {
+  return uint32_t(layer) * kStreamsPerLayer + uint32_t(which);
+}
+
+Result<Engine> Engine::bind(const PlanView& plan, std::span<std::byte> arena, const Kernels& kernels,
+                            Executor executor) {
+  if (arena.size() < plan.summary.arena_bytes)
+    return Error{.code = ErrorCode::kArenaTooSmall,
+                 .found = int64_t(arena.size()),
+                 .limit = int64_t(plan.summary.arena_bytes)};
+  const size_t misaligned = reinterpret_cast<uintptr_t>(arena.data()) % 8;
+  if (misaligned != 0) return Error{.code = ErrorCode::kArenaMisaligned, .found = int64_t(misaligned)};
+  Engine engine;
+  engine.plan_ = plan;
+  engine.arena_ = arena.data();
+  engine.kernels_ = &kernels;
+  engine.executor_ = executor;
+  for (size_t i = 0; i < plan.summary.arena_bytes; ++i) arena[i] = std::byte(0);
+  for (int32_t i = 0; i < int32_t(engine.bytes(plan.summary.scales_tensor).size() / sizeof(ScaleState)); ++i)
+    engine.data<ScaleState>(plan.summary.scales_tensor)[i] = ScaleState{};
+  return engine;
+}
+
+std::span<std::byte> Engine::bytes(int16_t tensor) const {
+  const Tensor& t = plan_.tensors[size_t(tensor)];
+  return {arena_ + t.offset, t.bytes};
+}
+
+ScaleState& Engine::state(int16_t slot, int32_t sample) const {
+  const Tensor& t = plan_.tensors[size_t(plan_.summary.scales_tensor)];
+  const int32_t per_slot = t.samples;
+  return data<ScaleState>(plan_.summary.scales_tensor)[per_slot == 1 ? slot : slot * per_slot + sample];
+}
+
+void Engine::set_input_range(float largest) {
+  if (plan_.summary.is_float || !(largest > 0.0f)) return;
+  const Tensor& input = plan_.tensors[size_t(plan_.summary.input_tensor)];
+  state(plan_.summary.input_wire.slot).scale =
+      Scale::from_float(largest) / Scale::normalized(uint32_t(input.format.max_code()), 0);
+}
+
+void Engine::initialize(uint64_t seed) {
+  progress_ = Progress{.seed = seed};
+  for (int16_t i = 0; i < plan_.summary.layers; ++i) {
+    const LayerPlan& l = plan_.layers[size_t(i)];
+    if (!l.node.has_parameters()) continue;
+    // 1 / sqrt(fan_in) with 30 bits below the point.
+    const Scale bound = Scale::normalized(sqrt_floor((uint64_t(1) << 60) / uint32_t(l.fan_in)), -30);
+    const Scale unit = bound / Scale::normalized(32767, 0);
+    const auto fill = [&](int16_t tensor, int16_t slot, int32_t n, ParameterStream which) {
+      if (tensor < 0) return;
+      const RandomKey key = random_key(seed, 0, parameter_stream(i, which));
+      const auto draw = [key](int32_t at) {
+        const int32_t code = int32_t(random16(key, uint32_t(at))) - 32768;
+        return code < -32767 ? -32767 : code;
+      };
+      if (l.formats.parameter.is_float()) {
+        const float step = unit.to_float();
+        for (int32_t k = 0; k < n; ++k) data<float>(tensor)[k] = step * float(draw(k));
+        return;
+      }
+      const CodeView view = code_view(l, tensor);
+      const Scale scale = bound / Scale::normalized(uint32_t(view.range.high - view.range.high / 4), 0);
+      state(slot).scale = scale;
+      const Multiplier by = multiplier(unit / scale);
+      for (int32_t k = 0; k < n; ++k)
+        store_code(view, uint32_t(k), rescale(draw(k), by, Rounding::kHalfAway, view.range));
+    };
+    fill(l.weight, l.weight_slot, l.weights, ParameterStream::kWeightInit);
+    fill(l.bias, l.bias_slot, l.node.outputs, ParameterStream::kBiasInit);
+  }
+}
+
+CodeView Engine::code_view(const LayerPlan& l, int16_t tensor) const {
+  const Tensor& t = plan_.tensors[size_t(tensor)];
+  CodeView view;
+  view.bits = t.format.bits;
+  view.range = symmetric_range(t.format.bits);
+  view.data = arena_ + t.offset;
+  if (l.layout == ParameterLayout::kSplit16 && t.role == Role::kWeight) {
+    view.layout = CodeLayout::kSplit;
+    view.low = static_cast<int8_t*>(view.data) + t.elements;
+    view.range = {-kSplitMax, kSplitMax};
+  }
+  return view;
+}
+
+float Engine::parameter_value(const LayerPlan& l, int16_t tensor, int32_t i) const {
+  if (l.formats.parameter.is_float()) return data<float>(tensor)[i];
+  const int16_t slot = tensor == l.weight ? l.weight_slot : l.bias_slot;
+  return float(load_code(code_view(l, tensor), uint32_t(i))) * state(slot).scale.to_float();
+}
+
+void Engine::begin_batch(int32_t samples, const SgdSettings& settings, const float* x, int32_t label) {
+  training_ = true;
+  settings_ = settings;
+  batch_samples_ = samples;
+  batch_offset_ = 0;
+  const bool delayed = !plan_.summary.is_float && plan_.summary.scaling == Scaling::kDelayed;
+  if (delayed && !progress_.calibrated) calibrate(x, label);
+  progress_.calibrated = true;
+  clear_gradients();
+  for (int32_t i = 0; i < plan_.summary.first_step; ++i) run_step(plan_.steps[size_t(i)]);
+}
+
+BatchResult Engine::accumulate(const float* x, const int32_t* labels, int32_t count) {
+  x_ = x;
+  labels_ = labels;
+  count_ = count;
+  result_ = {};
+  for (int32_t i = plan_.summary.first_step; i < plan_.summary.steps; ++i)
+    if (plan_.steps[size_t(i)].kind != StepKind::kUpdate) run_step(plan_.steps[size_t(i)]);
+  batch_offset_ += count;
+  return result_;
+}
+
+void Engine::end_batch() {
+  for (const Step& step : plan_.steps)
+    if (step.kind == StepKind::kUpdate) run_step(step);
+  if (!plan_.summary.is_float && plan_.summary.scaling == Scaling::kDelayed) {
+    for (const LayerPlan& l : plan_.layers) {
+      if (l.y.slot >= 0 && l.y.slot != l.x.slot)
+        roll_scale(l.y.slot, plan_.tensors[size_t(l.y.tensor)].format.max_code());
+      if (l.dx.slot >= 0 && l.dx.slot != l.dy.slot)
+        roll_scale(l.dx.slot, plan_.tensors[size_t(l.dx.tensor)].format.max_code());
+    }
+  }
+  ++progress_.step;
+  training_ = false;
+}
+
+BatchResult Engine::evaluate(const float* x, const int32_t* labels, int32_t count, int32_t* predictions) {
+  training_ = false;
+  x_ = x;
+  labels_ = labels;
+  count_ = count;
+  predictions_ = predictions;
+  result_ = {};
+  for (const Step& step : plan_.steps) {
+    run_step(step);
+    if (step.kind == StepKind::kLoss) break;
+  }
+  predictions_ = nullptr;
+  return result_;
+}
+
+void Engine::run_step(const Step& step) {
+  const LayerPlan* l = step.layer >= 0 ? &plan_.layers[size_t(step.layer)] : nullptr;
+  switch (step.kind) {
+    case StepKind::kOperands: return make_operands(*l);
+    case StepKind::kInput: return parallel(count_, 0, [this](int32_t s, int32_t) { load_input(s); });
+    case StepKind::kForward: return run_forward(*l);
+    case StepKind::kLoss: return run_loss(*l);
+    case StepKind::kBackward: return run_backward(*l);
+    case StepKind::kGradient: return run_gradient(*l);
+    case StepKind::kUpdate: return run_update(*l);
+  }
+}
+
+/// Sets every delayed scale from one sample: each rounding runs twice, first to look, then to round.
+void Engine::calibrate(const float* x, int32_t label) {
+  const int32_t labels[1] = {label};
+  x_ = x;
+  labels_ = labels;
+  count_ = 1;
+  observing_ = true;
+  clear_gradients();
+  for (const Step& step : plan_.steps) {
+    if (step.kind == StepKind::kUpdate) continue;
+    run_step(step);
+    if (step.kind != StepKind::kForward && step.kind != StepKind::kBackward) continue;
+    const LayerPlan& l = plan_.layers[size_t(step.layer)];
+    const Wire& wire = step.kind == StepKind::kForward ? l.y : l.dx;
+    const Wire& source = step.kind == StepKind::kForward ? l.x : l.dy;
+    if (wire.slot < 0 || wire.slot == source.slot) continue;
+    roll_scale(wire.slot, plan_.tensors[size_t(wire.tensor)].format.max_code());
+    run_step(step);
+    state(wire.slot).saturated = 0;
+    state(wire.slot).seen = 0;
+  }
+  observing_ = false;
+}
+
+/// scale = margin * seen / max_code, but no less than decay of the old one; unchanged where nothing was seen.
+void Engine::roll_scale(int16_t slot, int32_t max_code) {
+  ScaleState& s = state(slot);
+  if (s.seen > 0) s.scale = delayed_scale(plan_.summary, s, max_code, progress_.calibrated);
+  s.seen = 0;
+}
+
+uint64_t Engine::saturated() const {
+  uint64_t total = 0;
+  const size_t count = bytes(plan_.summary.scales_tensor).size() / sizeof(ScaleState);
+  for (size_t i = 0; i < count; ++i) total += data<ScaleState>(plan_.summary.scales_tensor)[i].saturated;
+  return total;
+}
+
+uint64_t Engine::state_hash() const {
+  Hash hash;
+  const auto add_scale = [&](int16_t slot) {
+    if (slot < 0) return;
+    hash.add_u32(state(slot).scale.mantissa);
+    hash.add_u32(uint32_t(state(slot).scale.exponent));
+  };
+  for (const LayerPlan& l : plan_.layers) {
+    for (int16_t tensor : {l.weight, l.bias, l.weight_momentum, l.bias_momentum})
+      if (tensor >= 0)
+        hash.add_bytes(reinterpret_cast<const uint8_t*>(bytes(tensor).data()), bytes(tensor).size());
+    for (int16_t slot : {l.weight_slot, l.bias_slot, l.weight_momentum_slot, l.bias_momentum_slot})
+      add_scale(slot);
+    if (plan_.summary.scaling == Scaling::kDelayed && !plan_.summary.is_float) {
+      add_scale(l.y.slot);
+      add_scale(l.dx.slot);
+    }
+  }
+  return hash.value();
+}
+
+}  // namespace mantissa

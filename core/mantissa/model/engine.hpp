@@ -1,0 +1,132 @@
+// Runs a plan in the caller's memory. bind() is the last place that can fail: a step allocates nothing and decides nothing.
+#pragma once
+#include <cstddef>
+#include <span>
+
+#include "mantissa/base/executor.hpp"
+#include "mantissa/base/hash.hpp"
+#include "mantissa/kernels/kernels.hpp"
+#include "mantissa/losses/cross_entropy.hpp"
+#include "mantissa/model/planner.hpp"
+#include "mantissa/optim/sgd.hpp"
+
+namespace mantissa {
+
+/// Sums over the samples of a batch.
+struct BatchResult {
+  int64_t loss_q24 = 0;  ///< nats, Q24, summed
+  int32_t correct = 0;
+};
+
+/// Everything about a run that is not in the arena: what to save beside it.
+struct Progress {
+  uint64_t seed = 1;
+  uint32_t step = 0;        ///< batches so far
+  bool calibrated = false;  ///< delayed scales have been set
+};
+
+/// A trainer bound to memory. Samples are float32 [steps, channels], channels fastest, already normalised.
+///
+///   begin_batch(n, settings, first sample);  accumulate(...) until n samples are in;  end_batch();
+///
+/// The bits depend on model, recipe, seed and the samples of each batch in order; not on micro-batches, threads or kernels.
+class Engine {
+ public:
+  /// Checks size and alignment of the memory; the plan, the kernels and the memory must outlive the engine.
+  static Result<Engine> bind(const PlanView& plan, std::span<std::byte> arena, const Kernels& kernels,
+                             Executor executor = {});
+
+  /// Parameters uniform in +-1/sqrt(fan_in) from the seed, everything else 0.  Source: PyTorch's default for these layers.
+  void initialize(uint64_t seed);
+  /// The largest magnitude of the inputs, which sets the scale of their codes; not used with dynamic scales or float32.
+  void set_input_range(float largest);
+
+  /// Opens a batch of `samples` (at most the plan's). In the very first one, `x` and `label` of its first sample set the
+  /// delayed scales.
+  void begin_batch(int32_t samples, const SgdSettings& settings, const float* x, int32_t label);
+  /// Forward and backward of the next `count` samples, at most the plan's micro-batch.
+  BatchResult accumulate(const float* x, const int32_t* labels, int32_t count);
+  /// Updates the parameters (where a fused update has not) and the scales.
+  void end_batch();
+
+  /// Forward only; changes no state but the counters of saturated codes. Predictions go to `predictions` if not null.
+  BatchResult evaluate(const float* x, const int32_t* labels, int32_t count, int32_t* predictions);
+
+  const PlanView& plan() const { return plan_; }
+  Progress& progress() { return progress_; }
+  const Progress& progress() const { return progress_; }
+  /// Of all parameters, momentum, scales: equal on every machine after the same run.
+  uint64_t state_hash() const;
+  uint64_t saturated() const;
+  ScaleState& state(int16_t slot, int32_t sample = 0) const;
+  std::span<std::byte> bytes(int16_t tensor) const;
+  /// Value of weight or bias i of a layer, for reports and export.
+  float parameter_value(const LayerPlan& layer, int16_t tensor, int32_t i) const;
+
+ private:
+  template <class Body>
+  void parallel(int32_t count, int64_t work, Body&& body);
+  template <class T = void>
+  T* data(int16_t tensor, int32_t sample = 0) const;
+  void clear_halo(int16_t tensor, int32_t sample) const;
+
+  Scale wire_scale(const Wire& wire, int32_t sample) const;
+  Scale weight_scale(const LayerPlan& l) const;
+  Scale forward_unit(const LayerPlan& l, int32_t sample) const;
+  Scale backward_unit(const LayerPlan& l, int32_t sample) const;
+  GemmOperand weight_operand(const LayerPlan& l) const;
+  CodeView code_view(const LayerPlan& l, int16_t tensor) const;
+  void set_dynamic_scale(const Wire& wire, int32_t sample, uint64_t seen, Scale unit) const;
+  void collect(int16_t slot, Scale unit);
+  void roll_scale(int16_t slot, int32_t max_code);
+
+  void run_step(const Step& step);
+  void make_operands(const LayerPlan& l);
+  void make_bias_operand(const LayerPlan& l, int32_t sample, int32_t* out) const;
+  void load_input(int32_t sample);
+  void run_forward(const LayerPlan& l);
+  void forward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, int32_t worker);
+  void forward_pool(const LayerPlan& l, int32_t sample, int32_t worker);
+  void round_wire(const Wire& wire, const ProductPlan& product, Scale unit, int32_t sample, int32_t row,
+                  int32_t rows, int32_t columns, int32_t code_stride, uint64_t magnitude, int32_t worker);
+  void run_loss(const LayerPlan& l);
+  LossResult sample_loss(const LayerPlan& l, int32_t sample, bool with_errors) const;
+  void run_backward(const LayerPlan& l);
+  void backward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, int32_t worker);
+  void backward_pool(const LayerPlan& l, int32_t sample, int32_t worker);
+  void run_gradient(const LayerPlan& l);
+  void gradient_rows(const LayerPlan& l, int32_t row, int32_t rows, int32_t worker);
+  void gradient_product(const LayerPlan& l, int32_t sample, int32_t samples, int32_t row, int32_t rows,
+                        void* sums, GemmStore store, int32_t worker);
+  void gradient_of_sample(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, float* weight_sums,
+                          int32_t worker);
+  void observe_gradient(const LayerPlan& l, const void* sums, int32_t row, int32_t rows, int32_t worker);
+  void clear_gradients();
+
+  struct LayerUpdate;
+  LayerUpdate prepare_update(const LayerPlan& l) const;
+  void update_rows(const LayerPlan& l, const LayerUpdate& update, const void* sums, int32_t row, int32_t rows,
+                   int32_t worker);
+  void run_update(const LayerPlan& l);
+  void commit_update(const LayerPlan& l, const LayerUpdate& update);
+  void refit_parameters(const LayerPlan& l, int16_t tensor, int16_t slot, uint64_t largest);
+  void calibrate(const float* x, int32_t label);
+
+  PlanView plan_;
+  std::byte* arena_ = nullptr;
+  const Kernels* kernels_ = nullptr;
+  Executor executor_;
+  Progress progress_;
+  SgdSettings settings_;
+  const float* x_ = nullptr;
+  const int32_t* labels_ = nullptr;
+  int32_t count_ = 0;          // samples in this micro-batch
+  int32_t batch_samples_ = 1;  // samples in this batch
+  int32_t batch_offset_ = 0;   // samples of this batch before this micro-batch
+  int32_t* predictions_ = nullptr;
+  BatchResult result_;
+  bool training_ = false;
+  bool observing_ = false;  // calibrating: gradients are looked at, not applied
+};
+
+}  // namespace mantissa

@@ -1,0 +1,246 @@
+// Backward: errors through products and pools, and the gradients of parameters.
+#include "mantissa/model/engine-inl.hpp"
+
+namespace mantissa {
+
+/// One unit of a layer's backward accumulator.
+Scale Engine::backward_unit(const LayerPlan& l, int32_t sample) const {
+  if (plan_.summary.is_float) return {};
+  const Scale dy = wire_scale(l.dy, sample);
+  if (l.node.has_parameters()) return dy * weight_scale(l);
+  return l.node.op == Op::kMaxPool1d ? dy : dy / Scale::normalized(uint32_t(l.node.kernel), 0);
+}
+
+void Engine::run_backward(const LayerPlan& l) {
+  if (!l.node.has_parameters()) {
+    parallel(count_, int64_t(count_) * l.in.size() * 16,
+             [&](int32_t s, int32_t worker) { backward_pool(l, s, worker); });
+  } else {
+    const bool is_linear = l.node.op == Op::kLinear;
+    const Tensor& dyt = plan_.tensors[size_t(l.dy.tensor)];
+    const ConvGeometry c = geometry_of(l, 0, is_linear ? dyt.sample_stride() : l.out.channels);
+    for (int32_t phase = 0; l.backward.packed >= 0 && phase < c.stride; ++phase)
+      for (int32_t group = 0; group < l.node.groups; ++group) {
+        const BackwardPhase p = backward_phase(c, phase);
+        Gemm g = backward_view(c, p, {data<>(l.dy.tensor), dyt.element, 0, 0, 0}, weight_operand(l), group, 0,
+                               l.backward.tile_rows);
+        g.c_element = l.backward.accumulator;
+        g.block_terms = l.backward.block_terms;
+        g.scratch = data<>(l.backward.packed, phase * l.node.groups + group);
+        kernels_->gemm->prepare(g);
+      }
+    const int64_t work = int64_t(count_) * l.out.steps * l.weights;
+    const int32_t tile = l.backward.tile_rows;
+    if (is_linear)
+      parallel((count_ + tile - 1) / tile, work, [&](int32_t i, int32_t worker) {
+        backward_rows(l, i * tile, 0, i * tile + tile > count_ ? count_ - i * tile : tile, worker);
+      });
+    else
+      parallel(count_, work, [&](int32_t s, int32_t worker) {
+        for (int32_t row = 0; row < l.in.steps; row += tile)
+          backward_rows(l, s, row, row + tile > l.in.steps ? l.in.steps - row : tile, worker);
+        clear_halo(l.dx.tensor, s);
+      });
+  }
+  if (!plan_.summary.is_float && plan_.summary.scaling == Scaling::kDelayed && l.dx.slot != l.dy.slot)
+    collect(l.dx.slot, backward_unit(l, 0));
+}
+
+/// Some steps of dx of a sample, or, for Linear, of some samples. With a stride, all steps at once, phase by phase.
+void Engine::backward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, int32_t worker) {
+  const bool is_linear = l.node.op == Op::kLinear, is_float = plan_.summary.is_float;
+  const Tensor& dyt = plan_.tensors[size_t(l.dy.tensor)];
+  const Tensor& dxt = plan_.tensors[size_t(l.dx.tensor)];
+  const Tensor& xt = plan_.tensors[size_t(l.x.tensor)];
+  const int32_t dx_row = is_linear ? dxt.sample_stride() : l.in.channels;
+  const Element element = l.backward.accumulator;
+  void* dx = at(data<>(l.dx.tensor, sample), dxt.element, ptrdiff_t(row) * l.in.channels);
+  void* sums = is_float ? dx : data<>(l.backward.tile, worker);
+  const int32_t stride = is_float ? dx_row : l.in.channels;
+  const ConvGeometry c = geometry_of(l, dx_row, is_linear ? dyt.sample_stride() : l.out.channels);
+  for (int32_t phase = 0; phase < c.stride; ++phase) {
+    const BackwardPhase p = backward_phase(c, phase);
+    const int32_t phase_rows = c.stride == 1 ? rows : (l.in.steps - phase + c.stride - 1) / c.stride;
+    for (int32_t group = 0; group < l.node.groups; ++group) {
+      Gemm g = backward_view(c, p, {data<>(l.dy.tensor, sample), dyt.element, 0, 0, 0}, weight_operand(l),
+                             group, row, phase_rows);
+      g.c = at(sums, element, ptrdiff_t(phase) * stride + group * c.group_in());
+      g.c_element = element;
+      g.c_stride = stride * c.stride;
+      g.block_terms = l.backward.block_terms;
+      if (l.backward.packed >= 0) g.scratch = data<>(l.backward.packed, phase * l.node.groups + group);
+      kernels_->gemm->run(g);
+    }
+  }
+  FinishSums finish;
+  finish.sums = sums;
+  finish.element = element;
+  finish.rows = rows;
+  finish.columns = l.in.channels;
+  finish.stride = stride;
+  if (l.relu_input) {
+    finish.mask = at(data<>(l.x.tensor, sample), xt.element, ptrdiff_t(row) * l.in.channels);
+    finish.mask_element = xt.element;
+    finish.mask_stride = is_linear ? xt.sample_stride() : l.in.channels;
+  }
+  const uint64_t magnitude = kernels_->finish_sums(finish);
+  if (!is_float)
+    round_wire(l.dx, l.backward, backward_unit(l, sample), sample, row, rows, l.in.channels, dx_row,
+               magnitude, worker);
+}
+
+void Engine::backward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
+  const Tensor& xt = plan_.tensors[size_t(l.x.tensor)];
+  const Tensor& dxt = plan_.tensors[size_t(l.dx.tensor)];
+  const PoolShape shape = {l.in.steps, l.out.steps, l.in.channels, l.node.kernel, l.node.stride};
+  const void* x = data<>(l.x.tensor, sample);
+  const void* dy = data<>(l.dy.tensor, sample);
+  void* dx = data<>(l.dx.tensor, sample);
+  const bool is_max = l.node.op == Op::kMaxPool1d;
+  const Activation input = l.relu_input ? Activation::kRelu : Activation::kNone;
+  clear_halo(l.dx.tensor, sample);
+  if (l.node.stride >= l.node.kernel) {
+    if (is_max)
+      kernels_->max_pool_backward({shape, xt.element, dxt.element, x, dy, dx, input});
+    else
+      kernels_->spread({shape, xt.element, dxt.element, l.relu_input ? x : nullptr, dy, dx});
+  } else {
+    void* sums = plan_.summary.is_float ? dx : data<>(l.backward.tile, worker);
+    kernels_->overlap_sums(
+        {shape, xt.element, plan_.tensors[size_t(l.dy.tensor)].element, is_max ? x : nullptr, dy, sums});
+    FinishSums finish;
+    finish.sums = sums;
+    finish.element = l.backward.accumulator;
+    finish.rows = l.in.steps;
+    finish.columns = finish.stride = finish.mask_stride = l.in.channels;
+    finish.mask = l.relu_input ? x : nullptr;
+    finish.mask_element = xt.element;
+    const uint64_t magnitude = kernels_->finish_sums(finish);
+    if (!plan_.summary.is_float)
+      round_wire(l.dx, l.backward, backward_unit(l, sample), sample, 0, l.in.steps, l.in.channels,
+                 l.in.channels, magnitude, worker);
+  }
+  if (plan_.summary.is_float && !is_max) {
+    const float divisor = 1.0f / float(l.node.kernel);
+    for (int32_t i = 0; i < dxt.elements; ++i) static_cast<float*>(dx)[i] *= divisor;
+  }
+}
+
+void Engine::clear_gradients() {
+  for (const LayerPlan& l : plan_.layers)
+    for (int16_t tensor : {l.weight_gradient, l.bias_gradient})
+      if (tensor >= 0 && !plan_.summary.fused_update)
+        for (std::byte& b : bytes(tensor)) b = std::byte(0);
+}
+
+void Engine::run_gradient(const LayerPlan& l) {
+  const bool dynamic = !plan_.summary.is_float && plan_.summary.scaling == Scaling::kDynamic;
+  if (observing_ && dynamic) return;
+  const int32_t tile = l.gradient.tile_rows;
+  const LayerUpdate update = prepare_update(l);
+  const auto body = [&](int32_t i, int32_t worker) {
+    const int32_t row = i * tile;
+    const int32_t rows = row + tile > l.node.outputs ? l.node.outputs - row : tile;
+    gradient_rows(l, row, rows, worker);
+    const void* sums = plan_.summary.fused_update
+                           ? data<>(l.float_tile >= 0 ? l.float_tile : l.gradient.tile, worker)
+                           : at(data<>(l.weight_gradient), plan_.tensors[size_t(l.weight_gradient)].element,
+                                ptrdiff_t(row) * l.fan_in);
+    if (observing_)
+      observe_gradient(l, sums, row, rows, worker);
+    else if (plan_.summary.fused_update)
+      update_rows(l, update, sums, row, rows, worker);
+  };
+  // Packed codes of neighbouring rows may share a byte, which two threads must not write.
+  const bool shares_bytes = l.layout == ParameterLayout::kPacked && l.formats.parameter.bits % 8 != 0;
+  const int64_t work = shares_bytes ? 0 : int64_t(count_) * l.out.steps * l.weights;
+  parallel((l.node.outputs + tile - 1) / tile, work, body);
+  if (observing_ || plan_.summary.fused_update) commit_update(l, update);
+}
+
+/// dw and db of some output channels over the samples of this micro-batch, into the tile or the batch's buffer.
+void Engine::gradient_rows(const LayerPlan& l, int32_t row, int32_t rows, int32_t worker) {
+  const bool is_linear = l.node.op == Op::kLinear, fused = plan_.summary.fused_update;
+  const bool dynamic = !plan_.summary.is_float && plan_.summary.scaling == Scaling::kDynamic;
+  const Tensor& dyt = plan_.tensors[size_t(l.dy.tensor)];
+  if (fused && l.bias >= 0) {
+    const Tensor& bt = plan_.tensors[size_t(l.bias_gradient)];
+    std::byte* first = static_cast<std::byte*>(at(data<>(l.bias_gradient), bt.element, row));
+    for (size_t i = 0; i < size_t(rows) * element_bytes(bt.element); ++i) first[i] = std::byte(0);
+  }
+  if (dynamic) {
+    float* sums = fused ? data<float>(l.float_tile, worker)
+                        : data<float>(l.weight_gradient) + ptrdiff_t(row) * l.fan_in;
+    if (fused)
+      for (int32_t i = 0; i < rows * l.fan_in; ++i) sums[i] = 0.0f;
+    for (int32_t s = 0; s < count_; ++s) gradient_of_sample(l, s, row, rows, sums, worker);
+    return;
+  }
+  const Element element = l.gradient.accumulator;
+  void* sums = fused ? data<>(l.gradient.tile, worker)
+                     : at(data<>(l.weight_gradient), element, ptrdiff_t(row) * l.fan_in);
+  if (is_linear) {
+    gradient_product(l, 0, count_, row, rows, sums, fused ? GemmStore::kOverwrite : GemmStore::kAdd, worker);
+  } else {
+    for (int32_t s = 0; s < count_; ++s)
+      gradient_product(l, s, 1, row, rows, sums, fused && s == 0 ? GemmStore::kOverwrite : GemmStore::kAdd,
+                       worker);
+  }
+  if (l.bias < 0) return;
+  const Element bias_element = plan_.tensors[size_t(l.bias_gradient)].element;
+  void* bias_sums = at(data<>(l.bias_gradient), bias_element, row);
+  for (int32_t s = 0; s < (is_linear ? 1 : count_); ++s)
+    kernels_->column_sums({at(data<>(l.dy.tensor, s), dyt.element, row), dyt.element,
+                           is_linear ? count_ : l.out.steps, rows,
+                           is_linear ? dyt.sample_stride() : l.out.channels, bias_sums, bias_element});
+}
+
+/// The product for rows of dw: over the steps of one sample or, for Linear, over samples.
+void Engine::gradient_product(const LayerPlan& l, int32_t sample, int32_t samples, int32_t row, int32_t rows,
+                              void* sums, GemmStore store, int32_t worker) {
+  const bool is_linear = l.node.op == Op::kLinear;
+  const Tensor& xt = plan_.tensors[size_t(l.x.tensor)];
+  const Tensor& dyt = plan_.tensors[size_t(l.dy.tensor)];
+  const ConvGeometry c = geometry_of(l, is_linear ? xt.sample_stride() : l.in.channels,
+                                     is_linear ? dyt.sample_stride() : l.out.channels);
+  const GemmOperand dy = {data<>(l.dy.tensor, sample), dyt.element, 0, 0, 0};
+  const GemmOperand x = {data<>(l.x.tensor, sample), xt.element, 0, 0, 0};
+  const int32_t taps = c.flat() ? 1 : c.kernel;
+  for (int32_t done = 0; done < rows;) {  // rows of one group at a time
+    const int32_t first = row + done;
+    const int32_t left_in_group = c.group_out() - first % c.group_out();
+    const int32_t now = rows - done < left_in_group ? rows - done : left_in_group;
+    for (int32_t tap = 0; tap < taps; ++tap) {
+      Gemm g = gradient_view(c, dy, x, tap, first, now, is_linear ? samples : l.out.steps);
+      g.c = at(sums, l.gradient.accumulator, ptrdiff_t(done) * c.fan_in() + ptrdiff_t(tap) * c.group_in());
+      g.c_element = l.gradient.accumulator;
+      g.c_stride = c.fan_in();
+      g.store = store;
+      g.block_terms = l.gradient.block_terms;
+      if (l.gradient.packed >= 0) g.scratch = data<>(l.gradient.packed, worker);
+      kernels_->gemm->prepare(g);
+      kernels_->gemm->run(g);
+    }
+    done += now;
+  }
+}
+
+/// Dynamic scales differ between samples, so each sample's exact sums join the batch's float32 sums on their own.
+void Engine::gradient_of_sample(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows,
+                                float* weight_sums, int32_t worker) {
+  void* sums = data<>(l.gradient.tile, worker);
+  const Element element = l.gradient.accumulator;
+  gradient_product(l, sample, 1, row, rows, sums, GemmStore::kOverwrite, worker);
+  const Scale dy = wire_scale(l.dy, sample);
+  kernels_->add_scaled(
+      {sums, element, (dy * wire_scale(l.x, sample)).to_float(), weight_sums, rows * l.fan_in});
+  if (l.bias < 0) return;
+  for (size_t i = 0; i < size_t(rows) * element_bytes(element); ++i)
+    static_cast<std::byte*>(sums)[i] = std::byte(0);
+  const Tensor& dyt = plan_.tensors[size_t(l.dy.tensor)];
+  kernels_->column_sums({at(data<>(l.dy.tensor, sample), dyt.element, row), dyt.element, l.out.steps, rows,
+                         l.out.channels, sums, element});
+  kernels_->add_scaled({sums, element, dy.to_float(), data<float>(l.bias_gradient) + row, rows});
+}
+
+}  // namespace mantissa

@@ -1,0 +1,314 @@
+// Forward: samples to codes, products and pools to wires, logits to the loss.
+#include "mantissa/model/engine-inl.hpp"
+
+namespace mantissa {
+
+void Engine::clear_halo(int16_t tensor, int32_t sample) const {
+  const Tensor& t = plan_.tensors[size_t(tensor)];
+  const ptrdiff_t width = ptrdiff_t(element_bytes(t.element));
+  std::byte* first = data<std::byte>(tensor, sample);
+  for (ptrdiff_t i = -t.halo_before * width; i < 0; ++i) first[i] = std::byte(0);
+  std::byte* end = first + t.elements * width;
+  for (ptrdiff_t i = 0; i < t.halo_after * width; ++i) end[i] = std::byte(0);
+}
+
+Scale Engine::wire_scale(const Wire& wire, int32_t sample) const {
+  return wire.slot < 0 ? wire.factor : state(wire.slot, sample).scale * wire.factor;
+}
+
+/// Of the operands. Stored codes wider than the operand lose their lower bits, so an operand's step is larger.
+Scale Engine::weight_scale(const LayerPlan& l) const {
+  const Scale stored = state(l.weight_slot).scale;
+  return l.formats.parameter.is_float() ? stored
+                                        : stored.shifted(l.formats.parameter.bits - l.formats.weight.bits);
+}
+
+/// One unit of a layer's forward accumulator.
+Scale Engine::forward_unit(const LayerPlan& l, int32_t sample) const {
+  if (plan_.summary.is_float) return {};
+  const Scale x = wire_scale(l.x, sample);
+  return l.node.has_parameters() ? x * weight_scale(l) : x / Scale::normalized(uint32_t(l.node.kernel), 0);
+}
+
+GemmOperand Engine::weight_operand(const LayerPlan& l) const {
+  const int16_t tensor = l.weight_operand >= 0 ? l.weight_operand : l.weight;
+  return {arena_ + plan_.tensors[size_t(tensor)].offset, element_of(l.formats.weight), 0, 0, 0};
+}
+
+void Engine::set_dynamic_scale(const Wire& wire, int32_t sample, uint64_t seen, Scale unit) const {
+  const int32_t max_code = plan_.tensors[size_t(wire.tensor)].format.max_code();
+  state(wire.slot, sample).scale =
+      seen == 0 ? unit : Scale::normalized(seen, 0) * unit / Scale::normalized(uint32_t(max_code), 0);
+}
+
+/// Brings what the threads saw of a wire into its state.
+void Engine::collect(int16_t slot, Scale unit) {
+  if (slot < 0) return;
+  ScaleState& s = state(slot);
+  for (int32_t w = 0; w < plan_.summary.threads; ++w) {
+    Seen& seen = data<WorkerCounter>(plan_.summary.counters_tensor)[w].wire;
+    if (training_ && seen.magnitude > s.seen) s.seen = seen.magnitude;
+    s.saturated += uint32_t(seen.saturated);
+    seen = {};
+  }
+  s.unit = unit;
+}
+
+/// Weights as codes, from float32 (scale from their largest magnitude) or from wider stored codes.
+void Engine::make_operands(const LayerPlan& l) {
+  const Format weight = l.formats.weight;
+  void* out = data<>(l.weight_operand);
+  const CodeRange range = symmetric_range(weight.bits);
+  if (l.formats.parameter.is_float()) {
+    const float* values = data<float>(l.weight);
+    const float largest = kernels_->largest_magnitude(values, l.weights);
+    Scale& scale = state(l.weight_slot).scale;
+    if (largest > 0.0f) scale = Scale::from_float(largest) / Scale::normalized(uint32_t(range.high), 0);
+    const float inverse = (Scale{} / scale).to_float();
+    kernels_->quantize_floats({values, inverse, range, out, element_of(weight), l.weights});
+    return;
+  }
+  const CodeView view = code_view(l, l.weight);
+  const int32_t drop = l.formats.parameter.bits - weight.bits;
+  const int32_t half = drop > 0 ? 1 << (drop - 1) : 0;
+  for (int32_t i = 0; i < l.weights; ++i) {
+    const int32_t code = clamp_code((load_code(view, uint32_t(i)) + half) >> drop, range);
+    if (element_of(weight) == Element::kInt8)
+      static_cast<int8_t*>(out)[i] = int8_t(code);
+    else
+      static_cast<int16_t*>(out)[i] = int16_t(code);
+  }
+}
+
+/// Biases in units of the accumulator, nearest, within the room that the proof leaves.
+void Engine::make_bias_operand(const LayerPlan& l, int32_t sample, int32_t* out) const {
+  const Scale unit = forward_unit(l, sample);
+  const CodeRange range = {-l.bias_limit, l.bias_limit};
+  if (!l.formats.parameter.is_float()) {
+    const CodeView view = code_view(l, l.bias);
+    const Multiplier by = multiplier(state(l.bias_slot).scale / unit);
+    for (int32_t i = 0; i < l.node.outputs; ++i)
+      out[i] = rescale(load_code(view, uint32_t(i)), by, Rounding::kHalfAway, range);
+    return;
+  }
+  const float inverse = (Scale{} / unit).to_float();
+  const float limit = float(l.bias_limit / 2);
+  for (int32_t i = 0; i < l.node.outputs; ++i) {
+    const float x = data<float>(l.bias)[i] * inverse;
+    const float bounded = x > limit ? limit : x < -limit ? -limit : x;
+    out[i] = int32_t(bounded + (bounded < 0.0f ? -0.5f : 0.5f));
+  }
+}
+
+void Engine::load_input(int32_t sample) {
+  const PlanSummary& p = plan_.summary;
+  const int32_t size = p.input.size();
+  const float* x = x_ + ptrdiff_t(sample) * size;
+  clear_halo(p.input_tensor, sample);
+  if (p.is_float) {
+    float* out = data<float>(p.input_tensor, sample);
+    for (int32_t i = 0; i < size; ++i) out[i] = x[i];
+    return;
+  }
+  const Tensor& t = plan_.tensors[size_t(p.input_tensor)];
+  ScaleState& s = state(p.input_wire.slot, sample);
+  if (p.scaling == Scaling::kDynamic) {
+    const float largest = kernels_->largest_magnitude(x, size);
+    if (largest > 0.0f)
+      s.scale = Scale::from_float(largest) / Scale::normalized(uint32_t(t.format.max_code()), 0);
+  }
+  kernels_->quantize_floats({x, (Scale{} / s.scale).to_float(), symmetric_range(t.format.bits),
+                             data<>(p.input_tensor, sample), t.element, size});
+}
+
+void Engine::run_forward(const LayerPlan& l) {
+  const int64_t work = int64_t(count_) * l.out.steps * l.weights;
+  if (!l.node.has_parameters()) {
+    parallel(count_, int64_t(count_) * l.in.size() * 16,
+             [&](int32_t s, int32_t worker) { forward_pool(l, s, worker); });
+  } else {
+    const bool is_linear = l.node.op == Op::kLinear;
+    const GemmOperand x = {data<>(l.x.tensor), plan_.tensors[size_t(l.x.tensor)].element, 0, 0, 0};
+    const ConvGeometry c =
+        geometry_of(l, is_linear ? plan_.tensors[size_t(l.x.tensor)].sample_stride() : l.in.channels, 0);
+    if (l.forward.packed >= 0)
+      for (int32_t group = 0; group < l.node.groups; ++group) {
+        Gemm g = forward_view(c, x, weight_operand(l), group, 0, l.forward.tile_rows);
+        g.c_element = l.forward.accumulator;
+        g.block_terms = l.forward.block_terms;
+        g.scratch = data<>(l.forward.packed, group);
+        kernels_->gemm->prepare(g);
+      }
+    if (l.bias_operand >= 0 && plan_.summary.scaling == Scaling::kDelayed)
+      make_bias_operand(l, 0, data<int32_t>(l.bias_operand));
+    if (is_linear) {
+      const int32_t tile = l.forward.tile_rows;
+      parallel((count_ + tile - 1) / tile, work, [&](int32_t i, int32_t worker) {
+        forward_rows(l, i * tile, 0, i * tile + tile > count_ ? count_ - i * tile : tile, worker);
+      });
+      for (int32_t s = 0; s < count_; ++s) clear_halo(l.y.tensor, s);
+    } else {
+      parallel(count_, work, [&](int32_t s, int32_t worker) {
+        const int32_t tile = l.forward.tile_rows;
+        for (int32_t row = 0; row < l.out.steps; row += tile)
+          forward_rows(l, s, row, row + tile > l.out.steps ? l.out.steps - row : tile, worker);
+        clear_halo(l.y.tensor, s);
+      });
+    }
+  }
+  if (!plan_.summary.is_float && plan_.summary.scaling == Scaling::kDelayed && l.y.slot != l.x.slot)
+    collect(l.y.slot, forward_unit(l, 0));
+}
+
+/// Some rows of a sample, or, for Linear, some samples: product, bias, ReLU, rounding.
+void Engine::forward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, int32_t worker) {
+  const bool is_linear = l.node.op == Op::kLinear;
+  const Tensor& xt = plan_.tensors[size_t(l.x.tensor)];
+  const Tensor& yt = plan_.tensors[size_t(l.y.tensor)];
+  const int32_t y_row = is_linear ? yt.sample_stride() : l.out.channels;
+  const bool logits = yt.role == Role::kLogits;
+  const bool direct = yt.element == l.forward.accumulator;  // float32, or logits that fit
+  const Element element = l.forward.accumulator;
+  void* y = at(data<>(l.y.tensor, sample), yt.element, ptrdiff_t(row) * l.out.channels);
+  void* sums = direct ? y : data<>(l.forward.tile, worker);
+  const int32_t stride = direct ? y_row : l.out.channels;
+  const ConvGeometry c = geometry_of(l, is_linear ? xt.sample_stride() : l.in.channels, y_row);
+  for (int32_t group = 0; group < l.node.groups; ++group) {
+    Gemm g = forward_view(c, {data<>(l.x.tensor, sample), xt.element, 0, 0, 0}, weight_operand(l), group, row,
+                          rows);
+    g.c = at(sums, element, group * c.group_out());
+    g.c_element = element;
+    g.c_stride = stride;
+    g.block_terms = l.forward.block_terms;
+    if (l.forward.packed >= 0) g.scratch = data<>(l.forward.packed, group);
+    kernels_->gemm->run(g);
+  }
+  FinishSums finish;
+  finish.sums = sums;
+  finish.element = element;
+  finish.rows = rows;
+  finish.columns = l.out.channels;
+  finish.stride = stride;
+  finish.activation = l.relu_output ? Activation::kRelu : Activation::kNone;
+  if (l.bias >= 0) {
+    finish.bias = data<>(plan_.summary.is_float ? l.bias : l.bias_operand);
+    if (!plan_.summary.is_float && plan_.summary.scaling == Scaling::kDynamic) {
+      int32_t* bias = data<int32_t>(l.bias_operand, worker);
+      make_bias_operand(l, sample, bias);
+      finish.bias = bias;
+    }
+  }
+  const uint64_t magnitude = kernels_->finish_sums(finish);
+  if (direct) return;
+  if (logits) {
+    const int64_t half = int64_t(1) << (l.logits_shift - 1);
+    for (int32_t i = 0; i < rows * l.out.channels; ++i)
+      data<int32_t>(l.y.tensor, sample)[i] =
+          int32_t((static_cast<int64_t*>(sums)[i] + half) >> l.logits_shift);
+    return;
+  }
+  round_wire(l.y, l.forward, forward_unit(l, sample), sample, row, rows, l.out.channels, y_row, magnitude,
+             worker);
+}
+
+/// The one rounding of a wire: from the tile of this thread to rows of a sample.
+void Engine::round_wire(const Wire& wire, const ProductPlan& product, Scale unit, int32_t sample, int32_t row,
+                        int32_t rows, int32_t columns, int32_t code_stride, uint64_t magnitude,
+                        int32_t worker) {
+  if (plan_.summary.scaling == Scaling::kDynamic) set_dynamic_scale(wire, sample, magnitude, unit);
+  const Tensor& t = plan_.tensors[size_t(wire.tensor)];
+  RescaleSums r;
+  r.sums = data<>(product.tile, worker);
+  r.element = product.accumulator;
+  r.rows = rows;
+  r.columns = columns;
+  r.by = multiplier(unit / wire_scale(wire, sample));
+  r.rounding = plan_.summary.wire_rounding;
+  r.range = symmetric_range(t.format.bits);
+  constexpr uint32_t kWireStreams = 0x80000000u;
+  r.key = random_key(progress_.seed, progress_.step, kWireStreams + uint32_t(wire.slot));
+  r.first_index = uint32_t(batch_offset_ + sample) * uint32_t(t.elements) + uint32_t(row) * uint32_t(columns);
+  r.codes = at(data<>(wire.tensor, sample), t.element, ptrdiff_t(row) * columns);
+  r.code_element = t.element;
+  r.code_stride = code_stride;
+  const Seen seen = {magnitude, kernels_->rescale_sums(r)};
+  WorkerCounter& counter = data<WorkerCounter>(plan_.summary.counters_tensor)[worker];
+  counter.wire.merge(seen);
+}
+
+namespace {
+
+template <class T>
+void relu_codes(T* codes, int32_t n) {
+  for (int32_t i = 0; i < n; ++i) codes[i] = codes[i] > T(0) ? codes[i] : T(0);
+}
+
+}  // namespace
+
+/// ReLU in place, a pool by its kind.
+void Engine::forward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
+  const Tensor& xt = plan_.tensors[size_t(l.x.tensor)];
+  const Tensor& yt = plan_.tensors[size_t(l.y.tensor)];
+  if (l.node.op == Op::kRelu) {
+    if (xt.element == Element::kFloat32) return relu_codes(data<float>(l.x.tensor, sample), xt.elements);
+    return xt.element == Element::kInt8 ? relu_codes(data<int8_t>(l.x.tensor, sample), xt.elements)
+                                        : relu_codes(data<int16_t>(l.x.tensor, sample), xt.elements);
+  }
+  PoolShape shape = {l.in.steps, l.out.steps, l.in.channels, l.node.kernel, l.node.stride};
+  clear_halo(l.y.tensor, sample);
+  if (l.node.op == Op::kMaxPool1d)
+    return kernels_->max_pool({shape, xt.element, data<>(l.x.tensor, sample), data<>(l.y.tensor, sample)});
+  const bool direct = yt.element == l.forward.accumulator;
+  const int32_t tile = direct ? l.out.steps : l.forward.tile_rows;
+  for (int32_t row = 0; row < l.out.steps; row += tile) {
+    const int32_t rows = row + tile > l.out.steps ? l.out.steps - row : tile;
+    shape.out_steps = rows;
+    const void* x =
+        at(data<>(l.x.tensor, sample), xt.element, ptrdiff_t(row) * l.node.stride * l.in.channels);
+    void* sums = direct ? data<>(l.y.tensor, sample) : data<>(l.forward.tile, worker);
+    kernels_->window_sums({shape, xt.element, x, sums});
+    FinishSums finish;
+    finish.sums = sums;
+    finish.element = l.forward.accumulator;
+    finish.rows = rows;
+    finish.columns = finish.stride = l.out.channels;
+    const uint64_t magnitude = kernels_->finish_sums(finish);
+    if (!direct)
+      round_wire(l.y, l.forward, forward_unit(l, sample), sample, row, rows, l.out.channels, l.out.channels,
+                 magnitude, worker);
+  }
+  if (plan_.summary.is_float) {
+    const float divisor = 1.0f / float(l.node.kernel);
+    for (int32_t i = 0; i < yt.elements; ++i) data<float>(l.y.tensor, sample)[i] *= divisor;
+  }
+}
+
+LossResult Engine::sample_loss(const LayerPlan& l, int32_t sample, bool with_errors) const {
+  const PlanSummary& p = plan_.summary;
+  if (p.is_float)
+    return cross_entropy(data<float>(p.logits_tensor, sample), p.classes, labels_[sample],
+                         with_errors ? data<float>(l.dy.tensor, sample) : nullptr);
+  const int32_t* logits = data<int32_t>(p.logits_tensor, sample);
+  const Multiplier exponent = exponent_multiplier(forward_unit(l, sample).shifted(l.logits_shift));
+  if (!with_errors)
+    return cross_entropy(logits, p.classes, exponent, labels_[sample], 1, static_cast<int8_t*>(nullptr));
+  const Tensor& error = plan_.tensors[size_t(l.dy.tensor)];
+  if (error.element == Element::kInt8)
+    return cross_entropy(logits, p.classes, exponent, labels_[sample], error.format.max_code(),
+                         data<int8_t>(l.dy.tensor, sample));
+  return cross_entropy(logits, p.classes, exponent, labels_[sample], error.format.max_code(),
+                       data<int16_t>(l.dy.tensor, sample));
+}
+
+void Engine::run_loss(const LayerPlan& l) {
+  for (int32_t s = 0; s < count_; ++s) {
+    const bool with_errors = (training_ || observing_) && l.dy.tensor >= 0;
+    const LossResult loss = sample_loss(l, s, with_errors);
+    if (with_errors) clear_halo(l.dy.tensor, s);
+    result_.loss_q24 += loss.loss_q24;
+    result_.correct += loss.prediction == labels_[s] ? 1 : 0;
+    if (predictions_ != nullptr) predictions_[s] = loss.prediction;
+  }
+}
+
+}  // namespace mantissa
