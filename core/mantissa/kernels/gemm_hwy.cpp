@@ -178,8 +178,8 @@ void Multiply(const Gemm& g) {
         PackAdjacent<A>(walk, m0, rows, k0, k1, reinterpret_cast<uint32_t*>(packed), kBlockRows);
         MultiplyBlock<Op, PanelLayout>(g, packed, m0, rows, k0 / kGroup, groups);
       } else {
-        for (int32_t r = 0; r < rows; ++r)
-          FillRow(walk, m0 + r, k0, k1, reinterpret_cast<A*>(packed + r * RowLayout::kRowBytes));
+        FillRows(walk, m0, rows, k0, k1, reinterpret_cast<A*>(packed),
+                 RowLayout::kRowBytes / ptrdiff_t(sizeof(A)));
         MultiplyBlock<Op, RowLayout>(g, packed, m0, rows, k0 / kGroup, groups);
       }
     }

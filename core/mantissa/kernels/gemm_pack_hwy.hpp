@@ -78,14 +78,16 @@ HWY_INLINE hn::Vec<D> LoadFirstAs(D d, const T* p, int32_t count) {
   return Convert<D, T>(d, LoadFirst(hn::Rebind<T, D>(), p, count));
 }
 
-/// dst[0, count) = src; whole vectors are stored, so up to one vector behind is overwritten.
+/// dst[r * dst_pitch + j] = src[r * src_pitch + j] for j < count; up to one vector behind is overwritten.
 template <class P, class T>
-HWY_INLINE void CopyCodes(const T* HWY_RESTRICT src, int32_t count, P* HWY_RESTRICT dst) {
+HWY_INLINE void CopyRows(const T* HWY_RESTRICT src, ptrdiff_t src_pitch, int32_t rows, int32_t count,
+                         P* HWY_RESTRICT dst, ptrdiff_t dst_pitch) {
   const hn::CappedTag<P, 64 / sizeof(P)> d;
-  const int32_t lanes = int32_t(hn::Lanes(d));
-  int32_t i = 0;
-  for (; i + lanes <= count; i += lanes) hn::StoreU(LoadAs(d, src + i), d, dst + i);
-  if (i < count) hn::StoreU(LoadFirstAs(d, src + i, count - i), d, dst + i);
+  const int32_t lanes = int32_t(hn::Lanes(d)), whole = count / lanes * lanes;
+  for (int32_t r = 0; r < rows; ++r, src += src_pitch, dst += dst_pitch) {
+    for (int32_t j = 0; j < whole; j += lanes) hn::StoreU(LoadAs(d, src + j), d, dst + j);
+    if (whole < count) hn::StoreU(LoadFirstAs(d, src + whole, count - whole), d, dst + whole);
+  }
 }
 
 template <class P, class T>
@@ -96,27 +98,31 @@ P convert_code(T x) {
     return P(x);
 }
 
-/// Bytes that FillRow may write behind the terms.
+/// Bytes that FillRows may write behind the terms of a row.
 constexpr size_t kRowSlack = 64;
 
-/// dst[k - k0] = element (i, k) for k in [k0, k1), then at least 16 bytes of zeros.
+/// dst[r * pitch + k - k0] = element (i0 + r, k) for k in [k0, k1), then zeros (uint8_t: 128 or 0) up to a whole word.
 template <class P, class T>
-HWY_INLINE void FillRow(const GemmWalk<T>& walk, int32_t i, int32_t k0, int32_t k1, P* HWY_RESTRICT dst) {
-  int32_t outer = k0 == 0 ? 0 : k0 / walk.inner, first = k0 == 0 ? 0 : k0 % walk.inner;
+HWY_NOINLINE void FillRows(const GemmWalk<T>& walk, int32_t i0, int32_t rows, int32_t k0, int32_t k1,
+                           P* HWY_RESTRICT dst, ptrdiff_t pitch) {
+  const hn::FixedTag<P, 4 / sizeof(P)> word;
+  int32_t outer = k0 / walk.inner, first = k0 % walk.inner;
   while (k0 < k1) {
     const int32_t count = std::min(walk.inner - first, k1 - k0);
-    const T* src = walk.at(i, outer, first);
+    const T* src = walk.at(i0, outer, first);
     if (walk.inner_stride == 1)
-      CopyCodes(src, count, dst);
+      CopyRows(src, walk.stride, rows, count, dst, pitch);
     else
-      for (int32_t j = 0; j < count; ++j) dst[j] = convert_code<P>(src[j * walk.inner_stride]);
+      for (int32_t r = 0; r < rows; ++r) {
+        for (int32_t j = 0; j < count; ++j)
+          dst[r * pitch + j] = convert_code<P>(src[r * walk.stride + j * walk.inner_stride]);
+        hn::StoreU(hn::Zero(word), word, dst + r * pitch + count);
+      }
     dst += count;
     k0 += count;
     first = 0;
     ++outer;
   }
-  const hn::FixedTag<P, 16 / sizeof(P)> d;
-  hn::StoreU(hn::Zero(d), d, dst);
 }
 
 /// Writes 16 bytes of each of G rows as 4 G words: word j = element j of every row.
@@ -146,8 +152,10 @@ HWY_INLINE void StoreInterleaved(D d, const V (&rows)[4 / sizeof(P)], uint32_t* 
 template <class P, class T>
 HWY_INLINE void PackAdjacent(const GemmWalk<T>& walk, int32_t i0, int32_t count, int32_t k0, int32_t k1,
                              uint32_t* HWY_RESTRICT dst, int32_t pitch) {
-  constexpr int32_t kGroup = 4 / sizeof(P), kLanes = 16 / sizeof(P);
-  const hn::FixedTag<P, kLanes> d;
+  constexpr int32_t kGroup = 4 / sizeof(P);
+  // Interleaving keeps the order of columns within 16 bytes only; single floats need none.
+  const hn::CappedTag<P, kGroup == 1 ? 16 : 16 / sizeof(P)> d;
+  const int32_t lanes = int32_t(hn::Lanes(d));
   int32_t outer = k0 / walk.inner, inner = k0 % walk.inner;
   for (int32_t k = k0; k < k1; k += kGroup, dst += pitch) {
     const T* rows[kGroup];
@@ -157,13 +165,13 @@ HWY_INLINE void PackAdjacent(const GemmWalk<T>& walk, int32_t i0, int32_t count,
     }
     int32_t i = 0;
     if (rows[kGroup - 1])
-      for (; i + kLanes <= count; i += kLanes) {
+      for (; i + lanes <= count; i += lanes) {
         hn::Vec<decltype(d)> v[kGroup];
         for (int32_t g = 0; g < kGroup; ++g) v[g] = LoadAs(d, rows[g] + i);
         StoreInterleaved<P>(d, v, dst + i);
       }
-    for (; i < pitch; i += kLanes) {
-      const int32_t left = std::clamp(count - i, int32_t(0), kLanes);
+    for (; i < pitch; i += lanes) {
+      const int32_t left = std::clamp(count - i, int32_t(0), lanes);
       hn::Vec<decltype(d)> v[kGroup];
       for (int32_t g = 0; g < kGroup; ++g) v[g] = rows[g] ? LoadFirstAs(d, rows[g] + i, left) : hn::Zero(d);
       StoreInterleaved<P>(d, v, dst + i);
@@ -187,34 +195,39 @@ HWY_INLINE void Transpose(Words4& v0, Words4& v1, Words4& v2, Words4& v3) {
   v3 = hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23));
 }
 
-/// Panel of columns [0, count) and all `terms` of an operand with any strides: rows along k are made contiguous, four
-/// at a time, then transposed. `pitch` as above.
+/// 16 rows of words, `row_pitch` apart, become `groups` lines of 16 words, `pitch` apart.
+HWY_INLINE void TransposeRows(const uint32_t* HWY_RESTRICT rows, ptrdiff_t row_pitch, int32_t groups,
+                              uint32_t* HWY_RESTRICT dst, ptrdiff_t pitch) {
+  const hn::FixedTag<uint32_t, 4> d;
+  for (int32_t q = 0; q < groups; q += 4, dst += 4 * pitch)
+    for (int32_t i = 0; i < 16; i += 4) {
+      const uint32_t* row = rows + i * row_pitch + q;
+      auto v0 = hn::LoadU(d, row), v1 = hn::LoadU(d, row + row_pitch);
+      auto v2 = hn::LoadU(d, row + 2 * row_pitch), v3 = hn::LoadU(d, row + 3 * row_pitch);
+      Transpose(v0, v1, v2, v3);
+      hn::StoreU(v0, d, dst + i);
+      if (q + 1 < groups) hn::StoreU(v1, d, dst + pitch + i);
+      if (q + 2 < groups) hn::StoreU(v2, d, dst + 2 * pitch + i);
+      if (q + 3 < groups) hn::StoreU(v3, d, dst + 3 * pitch + i);
+    }
+}
+
+/// Panel of columns [0, count) and all `terms` of an operand with any strides: rows along k are made contiguous, 16 at
+/// a time, then transposed. `pitch` as above.
 template <class P, class T>
 HWY_INLINE void PackTransposed(const GemmWalk<T>& walk, int32_t count, int32_t terms,
                                uint32_t* HWY_RESTRICT dst, int32_t pitch) {
-  constexpr int32_t kGroup = 4 / sizeof(P), kBlock = 256 * kGroup;
-  constexpr size_t kRowWords = 256 + kRowSlack / 4;
-  const hn::FixedTag<uint32_t, 4> d;
-  alignas(64) uint32_t rows[4][kRowWords] = {};
+  constexpr int32_t kGroup = 4 / sizeof(P), kBlock = 128 * kGroup;
+  constexpr size_t kRowWords = 128 + kRowSlack / 4;
+  alignas(64) uint32_t rows[16][kRowWords] = {};
   for (int32_t k0 = 0; k0 < terms; k0 += kBlock) {
     const int32_t k1 = std::min(terms, k0 + kBlock), groups = (k1 - k0 + kGroup - 1) / kGroup;
     uint32_t* panel = dst + ptrdiff_t(k0 / kGroup) * pitch;
-    for (int32_t i = 0; i < pitch; i += 4) {
-      for (int32_t r = 0; r < 4; ++r)
-        if (i + r < count)
-          FillRow(walk, i + r, k0, k1, reinterpret_cast<P*>(rows[r]));
-        else if (i < count + 4)
-          std::memset(rows[r], 0, sizeof(rows[r]));
-      for (int32_t q = 0; q < groups; q += 4) {
-        auto v0 = hn::Load(d, rows[0] + q), v1 = hn::Load(d, rows[1] + q);
-        auto v2 = hn::Load(d, rows[2] + q), v3 = hn::Load(d, rows[3] + q);
-        Transpose(v0, v1, v2, v3);
-        uint32_t* out = panel + ptrdiff_t(q) * pitch + i;
-        hn::StoreU(v0, d, out);
-        if (q + 1 < groups) hn::StoreU(v1, d, out + pitch);
-        if (q + 2 < groups) hn::StoreU(v2, d, out + 2 * ptrdiff_t(pitch));
-        if (q + 3 < groups) hn::StoreU(v3, d, out + 3 * ptrdiff_t(pitch));
-      }
+    for (int32_t i = 0; i < pitch; i += 16) {
+      const int32_t present = std::min<int32_t>(count - i, 16);
+      FillRows(walk, i, present, k0, k1, reinterpret_cast<P*>(rows[0]), kRowWords * kGroup);
+      for (int32_t r = present; r < 16; ++r) std::memset(rows[r], 0, size_t(groups) * 4);
+      TransposeRows(rows[0], kRowWords, groups, panel + i, pitch);
     }
   }
 }

@@ -97,45 +97,57 @@ void MultiplyDots(const Gemm& g) {
   }
 }
 
-/// Float32, b contiguous along k: 4 x 4 terms are transposed so that lanes are columns, 16 columns at a time because
-/// each sum is one chain of additions.
-inline void MultiplyFloatColumns(const Gemm& g) {
-  constexpr int32_t kChains = 4;
+/// 4 columns of b for terms [k, k + count) as count vectors whose lanes are the columns; count is at most 4.
+HWY_INLINE void LoadTransposed(const float* const* column, int32_t k, int32_t count, Words4 (&v)[4]) {
   const hn::FixedTag<float, 4> d;
   const hn::FixedTag<uint32_t, 4> bits;
+  HWY_UNROLL(4)
+  for (int32_t j = 0; j < 4; ++j)
+    v[j] = hn::BitCast(bits, count == 4 ? hn::LoadU(d, column[j] + k) : LoadFirst(d, column[j] + k, count));
+  Transpose(v[0], v[1], v[2], v[3]);
+}
+
+/// Float32, both operands contiguous along k: lanes are 16 columns, in 4 vectors because each sum is one chain of
+/// additions. c[0, 16) starts as the sum and becomes it.
+inline void AddFloatColumns(const float* a, const float* const (&column)[16], int32_t terms, float* c) {
+  constexpr int32_t kChains = 4;
+  const hn::FixedTag<float, 4> d;
+  hn::Vec<decltype(d)> sum[kChains];
+  HWY_UNROLL(4)
+  for (int32_t i = 0; i < kChains; ++i) sum[i] = hn::LoadU(d, c + 4 * i);
+  int32_t k = 0;
+  for (; k + 4 <= terms; k += 4) {
+    HWY_UNROLL(4)
+    for (int32_t i = 0; i < kChains; ++i) {
+      Words4 v[4];
+      LoadTransposed(column + 4 * i, k, 4, v);
+      HWY_UNROLL(4)
+      for (int32_t j = 0; j < 4; ++j)
+        sum[i] = hn::Add(sum[i], hn::Mul(hn::Set(d, a[k + j]), hn::BitCast(d, v[j])));
+    }
+  }
+  HWY_UNROLL(4)
+  for (int32_t i = 0; i < kChains; ++i) {
+    Words4 v[4];
+    LoadTransposed(column + 4 * i, k, terms - k, v);
+    for (int32_t j = 0; j < terms - k; ++j)
+      sum[i] = hn::Add(sum[i], hn::Mul(hn::Set(d, a[k + j]), hn::BitCast(d, v[j])));
+    hn::StoreU(sum[i], d, c + 4 * i);
+  }
+}
+
+inline void MultiplyFloatColumns(const Gemm& g) {
   const GemmWalk<float> a = gemm_walk<float>(g.a, g.shape), b = gemm_walk<float>(g.b, g.shape);
-  const int32_t terms = gemm_terms(g.shape);
   for (int32_t m = 0; m < g.shape.m; ++m)
-    for (int32_t n0 = 0; n0 < g.shape.n; n0 += 4 * kChains) {
-      float* c = static_cast<float*>(g.c) + ptrdiff_t(m) * g.c_stride + n0;
-      const int32_t columns = std::min(g.shape.n - n0, 4 * kChains);
-      alignas(64) float start[4 * kChains] = {};
-      if (g.store == GemmStore::kAdd) std::memcpy(start, c, size_t(columns) * sizeof(float));
-      hn::Vec<decltype(d)> sum[kChains];
-      HWY_UNROLL(4)
-      for (int32_t i = 0; i < kChains; ++i) sum[i] = hn::Load(d, start + 4 * i);
-      for (int32_t k = 0, outer = 0, inner = 0; k < terms; k += 4) {
-        const int32_t count = std::min<int32_t>(terms - k, 4);
-        float factor[4] = {};
-        for (int32_t j = 0; j < count; ++j) {
-          factor[j] = *a.at(m, outer, inner);
-          if (++inner == a.inner) inner = 0, ++outer;
-        }
-        HWY_UNROLL(4)
-        for (int32_t i = 0; i < kChains; ++i) {
-          const Columns<float> column(b, n0 + 4 * i, g.shape.n, k);
-          Words4 v[4];
-          for (int32_t j = 0; j < 4; ++j)
-            v[j] = hn::BitCast(bits,
-                               count == 4 ? hn::LoadU(d, column.at[j]) : LoadFirst(d, column.at[j], count));
-          Transpose(v[0], v[1], v[2], v[3]);
-          for (int32_t j = 0; j < count; ++j)
-            sum[i] = hn::Add(sum[i], hn::Mul(hn::Set(d, factor[j]), hn::BitCast(d, v[j])));
-        }
-      }
-      HWY_UNROLL(4)
-      for (int32_t i = 0; i < kChains; ++i) hn::Store(sum[i], d, start + 4 * i);
-      std::memcpy(c, start, size_t(columns) * sizeof(float));
+    for (int32_t n = 0; n < g.shape.n; n += 16) {
+      const size_t bytes = size_t(std::min<int32_t>(g.shape.n - n, 16)) * sizeof(float);
+      float* c = static_cast<float*>(g.c) + ptrdiff_t(m) * g.c_stride + n;
+      float sums[16] = {};
+      if (g.store == GemmStore::kAdd) std::memcpy(sums, c, bytes);
+      const float* column[16];
+      for (int32_t j = 0; j < 16; ++j) column[j] = b.at(std::min(n + j, g.shape.n - 1), 0, 0);
+      AddFloatColumns(a.at(m, 0, 0), column, gemm_terms(g.shape), sums);
+      std::memcpy(c, sums, bytes);
     }
 }
 
@@ -180,18 +192,22 @@ void MultiplyScaledRows(const Gemm& g) {
 }
 
 template <class TA, class TB>
-void MultiplyCodesInPlace(const Gemm& g) {
-  constexpr int32_t kLongBlock = 64;  // shorter sums are not worth vectors
+bool contiguous_along_k(const Gemm& g) {
   const GemmWalk<TA> a = gemm_walk<TA>(g.a, g.shape);
   const GemmWalk<TB> b = gemm_walk<TB>(g.b, g.shape);
-  const bool wide = g.c_element == Element::kInt64;
-  const bool lines =
-      a.inner_stride == 1 && b.inner_stride == 1 && a.inner == b.inner && a.inner == gemm_terms(g.shape);
+  const int32_t terms = gemm_terms(g.shape);
+  return a.inner == terms && a.inner_stride == 1 && b.inner == terms && b.inner_stride == 1;
+}
+
+template <class TA, class TB>
+void MultiplyCodesInPlace(const Gemm& g) {
+  constexpr int32_t kLongBlock = 64;  // shorter sums are not worth vectors
+  const bool wide = g.c_element == Element::kInt64, lines = contiguous_along_k<TA, TB>(g);
   if (lines && wide && g.block_terms >= kLongBlock)
     MultiplyDots<TA, TB, int64_t>(g);
   else if (lines && !wide)
     MultiplyDots<TA, TB, int32_t>(g);
-  else if (b.stride == 1 && !wide)
+  else if (g.b.stride == 1 && !wide)
     MultiplyScaledRows<TA, TB, int32_t>(g);
   else
     gemm_ref.run(g);
@@ -200,10 +216,8 @@ void MultiplyCodesInPlace(const Gemm& g) {
 inline void MultiplyInPlace(const Gemm& g) {
   const bool a8 = g.a.element == Element::kInt8, b8 = g.b.element == Element::kInt8;
   if (g.a.element == Element::kFloat32) {
-    const GemmWalk<float> b = gemm_walk<float>(g.b, g.shape);
-    if (b.stride == 1) return MultiplyScaledRows<float, float, float>(g);
-    if (b.inner_stride == 1 && b.inner == gemm_terms(g.shape)) return MultiplyFloatColumns(g);
-    return gemm_ref.run(g);
+    if (g.b.stride == 1) return MultiplyScaledRows<float, float, float>(g);
+    return contiguous_along_k<float, float>(g) ? MultiplyFloatColumns(g) : gemm_ref.run(g);
   }
   if (a8) return b8 ? MultiplyCodesInPlace<int8_t, int8_t>(g) : MultiplyCodesInPlace<int8_t, int16_t>(g);
   return b8 ? MultiplyCodesInPlace<int16_t, int8_t>(g) : MultiplyCodesInPlace<int16_t, int16_t>(g);
