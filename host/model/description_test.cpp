@@ -289,11 +289,9 @@ TEST(Description, GarbageIsRefused) {
   EXPECT_NE(refusal("\xff\xfe\x00"), "");
   EXPECT_NE(refusal(std::string("name = 'a\0b'", 12)), "");
   EXPECT_NE(refusal(""), "");
-  for (const char* header : {"[/a]", " [", "\t[ \t[", "[[[a]]]", "[=]", "\xEF\xBB\xBF[]", "[.a]"})
-    EXPECT_EQ(refusal(header), "m.toml, line 1: not TOML: a table needs a name, such as [input]") << header;
-  EXPECT_EQ(refusal("\n[ 'a' ]"),
-            "m.toml, line 2: unknown key 'a' in the model; known are 'name', 'loss', 'input', "
-            "'output', 'layer', 'training'");
+  for (const char* text :
+       {"[/a]", " [", "[ [", "[[[a]]]", "[=]", "\xEF\xBB\xBF[]", "[.a]", "names = [}]", "[\u0386]"})
+    EXPECT_NE(refusal(text).find("m.toml, line 1: not TOML: "), std::string::npos) << text;
   std::string deep = "a";
   for (int i = 0; i < 100000; ++i) deep += ".a";
   EXPECT_EQ(refusal(deep + " = 1"), "m.toml: more than 4096 dots; this is not a description");

@@ -35,29 +35,6 @@ std::string_view type_words(toml::node_type type) {
   return "nothing";
 }
 
-bool begins_key(char c) {
-  const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-  return is_letter || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '"' || c == '\'';
-}
-
-/// toml++ 3.3 assumes that a header's brackets are followed by a key, and its behaviour is undefined where they are not
-/// (marzer/tomlplusplus#301). Nothing that is valid here has such a line.
-void check_headers(std::string_view text, const std::string& source) {
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  for (size_t begin = 0, line = 1; begin < text.size(); ++line) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    const auto skip_blanks = [&](size_t at) { return std::min(text.find_first_not_of(" \t", at), end); };
-    size_t at = skip_blanks(begin);
-    begin = end + 1;
-    if (at == end || text[at] != '[') continue;
-    at = skip_blanks(at + 1);
-    if (at < end && text[at] == '[') at = skip_blanks(at + 1);
-    if (at == end || !begins_key(text[at]))
-      throw Error(fmt::format("{}, line {}: not TOML: a table needs a name, such as [input]", source, line));
-  }
-}
-
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
 }  // namespace
@@ -67,7 +44,6 @@ toml::table parse_toml(std::string_view text, const std::string& source) {
     throw Error(fmt::format("{}: more than {} bytes; this is not a description", source, kMaxBytes));
   if (std::count(text.begin(), text.end(), '.') > static_cast<std::ptrdiff_t>(kMaxDots))
     throw Error(fmt::format("{}: more than {} dots; this is not a description", source, kMaxDots));
-  check_headers(text, source);
   try {
     return toml::parse(text, source);
   } catch (const toml::parse_error& e) {
