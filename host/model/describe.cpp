@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "host/model/nearest.hpp"
+#include "mantissa/model/shapes.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -55,8 +56,9 @@ std::string bad_shape(const Subject& s) {
 
 std::string bad_attribute(const Subject& s) {
   return fmt::format(
-      "{}: an attribute is {}, which is out of its range; features, channels, kernel, stride, dilation and "
-      "groups are at least 1, padding at least 0",
+      "{}: an attribute is {}, which is out of its range or makes the layer too large; features, channels, "
+      "kernel, stride, dilation and groups are at least 1, padding at least 0, and fewer or smaller "
+      "outputs make a smaller layer",
       s.layer, s.error.found);
 }
 
@@ -96,13 +98,13 @@ std::string detail_sentence(const Subject& s) {
              "meanwhile; use "
              "scaling = \"delayed\", or gradient = \"float32\"";
     case Detail::kIntegerNeedsSym:
-      return "gradient = \"exact\" is consumed by the integer update, which needs parameter = \"sym<b>\" and "
-             "momentum = "
-             "\"sym8\" or \"sym16\"; give both, or use gradient = \"float32\"";
+      return "the update is either in integers (gradient = \"exact\", parameter = \"sym<b>\", momentum = "
+             "\"sym8\" or "
+             "\"sym16\") or in floats (gradient and momentum = \"float32\"); make all of one kind";
     case Detail::kFloatWireMix:
-      return "float32 and integers meet on its wires; activation, error and weight are float32 at every "
-             "layer or "
-             "sym<b> at every layer";
+      return "float32 and integers meet; activation, error and weight are sym<b> at every layer, or else all "
+             "formats are "
+             "float32 at every layer";
     case Detail::kWeightWiderThanParameter:
       return "its weights have more bits in products than as stored parameters; make 'parameter' at least as "
              "wide as "
@@ -123,6 +125,35 @@ std::string unprovable(const Subject& s) {
       "{}: under {} a sum of {} products may overflow, and at most {} are proved to fit; use fewer bits "
       "for this layer, accumulation = \"auto\", or fewer inputs, a shorter kernel or a smaller batch",
       s.layer, s.recipe, s.error.found, s.error.limit);
+}
+
+std::string bad_batch(const Subject& s) {
+  if (s.error.limit > 0)
+    return fmt::format("the micro-batch is {}; it must be from 1 to the batch, which is {}", s.error.found,
+                       s.error.limit);
+  if (s.node != nullptr)
+    return fmt::format("{}: a batch of {} sums more gradients than can be counted; use a smaller one",
+                       s.layer, s.error.found);
+  return fmt::format("the batch is {}; it must be from 1 to {}", s.error.found, shapes::kLargest);
+}
+
+std::string arena_too_small(const Subject& s) {
+  if (s.error.found > s.error.limit)
+    return fmt::format(
+        "{}: training takes {} bytes, and at most {} can be addressed; use a smaller batch or fewer bits",
+        s.layer, s.error.found, s.error.limit);
+  return fmt::format(
+      "{}: the arena has {} bytes, and {} are needed; give it more, or use a smaller batch or fewer bits",
+      s.layer, s.error.found, s.error.limit);
+}
+
+std::string unsupported(const Subject& s) {
+  if (s.error.detail == Detail::kNone)
+    return fmt::format(
+        "{}: {} stores gradients in {} bits, which this version does not build; use gradient = "
+        "\"float32\" or \"exact\"",
+        s.layer, s.recipe, s.error.found);
+  return fmt::format("{}: this version does not build it: {}", s.layer, detail_sentence(s));
 }
 
 std::string not_a_classifier(const Subject& s) {
@@ -150,26 +181,19 @@ std::string describe(const mantissa::Error& error, const Description& descriptio
     case ErrorCode::kBadRecipe:
       return fmt::format("{}: {} does not fit: {}", s.layer, s.recipe, detail_sentence(s));
     case ErrorCode::kUnprovable: return unprovable(s);
-    case ErrorCode::kBadBatch:
-      return fmt::format("the batch is {}; it must be at least 1, and a multiple of the micro-batch",
-                         error.found);
+    case ErrorCode::kBadBatch: return bad_batch(s);
     case ErrorCode::kCapacity:
       return fmt::format(
           "{}: the plan needs room for {} entries in one of its arrays, and has less; give it a larger one",
           s.layer, error.found);
-    case ErrorCode::kArenaTooSmall:
-      return fmt::format(
-          "{}: the arena has {} bytes, and {} are needed; give it more, or use a smaller batch or fewer "
-          "bits",
-          s.layer, error.found, error.limit);
+    case ErrorCode::kArenaTooSmall: return arena_too_small(s);
     case ErrorCode::kArenaMisaligned:
       return fmt::format(
           "{}: the arena starts {} bytes past the alignment that it needs; align it with "
           "alignas(kArenaAlignment)",
           s.layer, error.found);
     case ErrorCode::kNotAClassifier: return not_a_classifier(s);
-    case ErrorCode::kUnsupported:
-      return fmt::format("{}: this version does not build it: {}", s.layer, detail_sentence(s));
+    case ErrorCode::kUnsupported: return unsupported(s);
   }
   return "";
 }

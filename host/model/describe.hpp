@@ -9,7 +9,7 @@
 
 namespace mantissa::host {
 
-/// Names the layer, what was found, what it needs and what would do. `recipe` is the recipe's name, if there is one.
+/// Names the layer, what was found, what it needs and what would do. `recipe` is the recipe's name, if any.
 std::string describe(const mantissa::Error& error, const Description& description,
                      std::string_view recipe = {});
 

@@ -97,7 +97,9 @@ TEST(Describe, AnyLayerIndexIsSafe) {
   EXPECT_EQ(describe({.code = ErrorCode::kNoLayers}, Description{.name = "empty"}),
             "model 'empty' has no layers; give it at least one [[layer]]");
   EXPECT_EQ(describe({.code = ErrorCode::kBadBatch, .found = 0}, har()),
-            "the batch is 0; it must be at least 1, and a multiple of the micro-batch");
+            "the batch is 0; it must be from 1 to 16777216");
+  EXPECT_EQ(describe({.code = ErrorCode::kBadBatch, .found = 9, .limit = 8}, har()),
+            "the micro-batch is 9; it must be from 1 to the batch, which is 8");
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 //   [input]
 //   steps = 128                   # default 1
 //   channels = 9
-//   layout = "channels_first"     # samples in files are [channels, steps]; default "channels_last": [steps, channels]
+//   layout = "channels_first"     # in data files; default "channels_last": [steps, channels]
 //
 //   [output]                      # optional
 //   classes = 6                   # default: as many as there are names, or as the labels say
@@ -75,13 +75,13 @@ struct Description {
 /// What files call an operation: "conv1d".
 std::string_view type_name(Op op);
 
-/// The name of a layer that has none: "conv1" for the first Conv1d; `number` counts the layers of this type from 1.
+/// The name of a layer that has none: "conv1" for the first Conv1d; `number` counts its type from 1.
 std::string default_layer_name(Op op, int number);
 
-/// `source_name` stands for the text in messages. Safe on arbitrary bytes. Every number is so small that sizes of a
-/// layer's window or input fit in 31 bits; whether layers fit each other is for plan() to say.
-/// Throws Error with the line if the text is not TOML, a key is unknown (with the nearest known one), missing, of the
-/// wrong type or out of range, or a name is given twice.
+/// `source_name` stands for the text in messages. Safe on arbitrary bytes. Every number is so small that a window
+/// with dilation, or the input, fits in 31 bits; whether layers fit each other is for plan() to say.
+/// Throws Error with the line if the text is not TOML, a key is unknown (with the nearest known one), missing, of
+/// the wrong type or out of range, a name is given twice, or classes and outputs differ.
 Description parse_description(std::string_view toml_text, std::string_view source_name);
 
 /// As parse_description(). Throws Error also if the file cannot be read.

@@ -1,5 +1,5 @@
 // Edit distance by Wagner and Fischer's recurrence, one row at a time.
-// Candidates of another length cannot be near and cost nothing, so that garbage of any size is answered at once.
+// Candidates of another length are not near and cost nothing: garbage of any size is answered at once.
 #include "host/model/nearest.hpp"
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
 // Recipes by name or from a TOML file, with layers called by their names.
-// The core's recipe counts layers and looks at overrides that someone else owns; here they have names and an owner.
+// The core's recipe numbers the layers and borrows its overrides; here they have names and an owner.
 //
 //   name = "mine"
 //   base = "int8"                 # a built-in recipe to start from; default "float32"
@@ -7,7 +7,7 @@
 //   error = "sym8"                # wires backward
 //   weight = "sym8"               # weights in products
 //   parameter = "sym16"           # weights and biases between steps
-//   gradient = "exact"            # or "float32"; exact: integer sums over the batch, consumed by an integer update
+//   gradient = "exact"            # or "float32"; exact: integer sums over the batch, and an integer update
 //   momentum = "sym16"            # or "float32", "sym8"
 //   scaling = "delayed"           # or "dynamic"
 //   margin = 2.0                  # delayed: range = margin * largest magnitude seen
@@ -48,8 +48,8 @@ std::string format_name(Format format);
 NamedRecipe find_recipe(std::string_view name_or_path, const Description& description);
 
 /// `source_name` stands for the text in messages. Safe on arbitrary bytes.
-/// Throws Error with the line if the text is not TOML, a key, word or layer is unknown (with the nearest known one), or
-/// a value is of the wrong type or out of range. Whether the formats go together is for plan() to say.
+/// Throws Error with the line if the text is not TOML, a key, word or layer is unknown (with the nearest known one),
+/// or a value is of the wrong type or out of range. Whether the formats go together is for plan() to say.
 NamedRecipe parse_recipe(std::string_view toml_text, std::string_view source_name,
                          const Description& description);
 
