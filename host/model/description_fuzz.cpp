@@ -1,4 +1,4 @@
-// Fuzzes the readers of model and recipe files: any bytes give a value that is written and read again, or Error.
+// Fuzzes the readers of model and recipe files: any bytes give a value that can be written, or Error.
 // Such files come from strangers, and saved models hold them.
 #include <cstdint>
 #include <cstdlib>

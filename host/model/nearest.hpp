@@ -8,8 +8,8 @@
 
 namespace mantissa::host {
 
-/// The candidate with the smallest edit distance to `word` (insert, delete, replace; ASCII letters of any case are
-/// the same), the first of equals; empty if none is within a third of the word's length, or 1.
+/// The candidate with the smallest edit distance to `word` (insert, delete, replace; ASCII case is
+/// ignored), the first of equals; empty if none is within a third of the word's length, or 1.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 
 /// "; did you mean 'kernel'?", or "; known are 'kernel', 'stride'" (the first 12 of them) if none is near.

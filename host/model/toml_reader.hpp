@@ -52,8 +52,8 @@ struct NumberRange {
   double high = 0;
 };
 
-/// Every function throws Error if the value has another type than it reads or is out of range, or if the key is
-/// missing and no fallback is given. The table and `source` must outlive the reader.
+/// Every function throws Error if the value has another type than it reads or is out of range, or if the key
+/// is missing and no fallback is given. The table and `source` must outlive the reader.
 class TomlReader {
  public:
   /// `where` names the table in messages: "[input]". `line` is where it begins, 0 for the whole file.
