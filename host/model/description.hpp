@@ -78,10 +78,10 @@ std::string_view type_name(Op op);
 /// The name of a layer that has none: "conv1" for the first Conv1d; `number` counts its type from 1.
 std::string default_layer_name(Op op, int number);
 
-/// `source_name` stands for the text in messages. Safe on arbitrary bytes. Numbers are so small that a window with
-/// dilation, or the input, fits in 31 bits; whether layers fit each other is for plan() to say.
-/// Throws Error with the line if the text is not TOML, a key is unknown (with the nearest known one), missing,
-/// of the wrong type or out of range, a name is given twice, or classes and outputs differ.
+/// `source_name` stands for the text in messages. Safe on arbitrary bytes. Numbers are so small that a window
+/// with dilation, or the input, fits in 31 bits; whether layers fit each other is for plan() to say.
+/// Throws Error with the line if the text is not TOML, a key is unknown (with the nearest known one),
+/// missing, of the wrong type or out of range, a name is given twice, or classes and outputs differ.
 Description parse_description(std::string_view toml_text, std::string_view source_name);
 
 /// As parse_description(). Throws Error also if the file cannot be read.

@@ -48,8 +48,8 @@ std::string format_name(Format format);
 NamedRecipe find_recipe(std::string_view name_or_path, const Description& description);
 
 /// `source_name` stands for the text in messages. Safe on arbitrary bytes.
-/// Throws Error with the line if the text is not TOML, a key, word or layer is unknown (with the nearest known
-/// one), or a value is of the wrong type or out of range. Whether the formats go together is for plan() to say.
+/// Throws Error with the line if the text is not TOML, a key, word or layer is unknown (with the nearest
+/// known one), or a value is of the wrong type or out of range. Whether formats go together is for plan() to say.
 NamedRecipe parse_recipe(std::string_view toml_text, std::string_view source_name,
                          const Description& description);
 
