@@ -4,8 +4,9 @@
 
 namespace mantissa {
 
-/// Equals gemm_ref bit for bit on every target. scratch must be given, scratch_bytes is never 0; prepare sees the shape
-/// that scratch_bytes saw, with the largest m that will run: below a few rows b is read in place, not packed.
+/// Equals gemm_ref bit for bit on every target. scratch_bytes is never 0, and the same on every target. It and prepare
+/// see the largest m that will run: below a few rows b stays in place and must outlive the runs; more rows than that are
+/// then slow, not wrong.
 extern const GemmKernel gemm_hwy;
 
 }  // namespace mantissa
