@@ -68,6 +68,6 @@ std::string clipped(std::string_view text, size_t longest) {
   return end < text.size() ? shown + "..." : shown;
 }
 
-std::string in_quotes(std::string_view text) { return "'" + clipped(text, 60) + "'"; }
+std::string in_quotes(std::string_view text) { return fmt::format("'{}'", clipped(text, 60)); }
 
 }  // namespace mantissa::host

@@ -49,7 +49,7 @@ NamedRecipe find_recipe(std::string_view name_or_path, const Description& descri
 
 /// `source_name` stands for the text in messages. Safe on arbitrary bytes.
 /// Throws Error with the line if the text is not TOML, a key, word or layer is unknown (with the nearest
-/// known one), or a value is of the wrong type or out of range. Whether formats go together is for plan() to say.
+/// known one), or a value is of the wrong type or out of range. Whether formats go together, plan() says.
 NamedRecipe parse_recipe(std::string_view toml_text, std::string_view source_name,
                          const Description& description);
 

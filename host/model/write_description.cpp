@@ -11,7 +11,7 @@ namespace {
 std::string name_list(const std::vector<std::string>& names) {
   std::string out;
   for (const std::string& name : names) out += (out.empty() ? "" : ", ") + toml_string(name);
-  return "[" + out + "]";
+  return fmt::format("[{}]", out);
 }
 
 std::string padding_text(const Node& node) {
