@@ -1,4 +1,6 @@
 // Bodies of pool.hpp. Plain loops: compiled once as the reference and once for each vector target.
+#include <limits>
+
 #include "mantissa/kernels/pool.hpp"
 
 namespace mantissa {
@@ -25,37 +27,71 @@ inline void max_pool(const MaxPool& p) {
     p.element == Element::kInt8 ? max_pool_of<int8_t>(p) : max_pool_of<int16_t>(p);
 }
 
+/// A window of two rows, the usual pool: without a branch per element.
+template <class T, class E>
+void route_pair(const T* __restrict a, const T* __restrict b, const E* __restrict dy, E* __restrict da, E* __restrict db,
+                int32_t channels, bool relu) {
+  const T least = relu ? T(1) : std::numeric_limits<T>::lowest();
+  if constexpr (std::numeric_limits<T>::is_integer) {
+    for (int32_t c = 0; c < channels; ++c) {
+      const T winner = b[c] > a[c] ? b[c] : a[c];
+      const E error = winner >= least ? dy[c] : E(0);
+      const E later = b[c] > a[c] ? error : E(0);
+      da[c] = E(error - later);
+      db[c] = later;
+    }
+  } else {
+    for (int32_t c = 0; c < channels; ++c) {
+      const T winner = b[c] > a[c] ? b[c] : a[c];
+      const E error = !relu || winner > T(0) ? dy[c] : E(0);
+      da[c] = b[c] > a[c] ? E(0) : error;
+      db[c] = b[c] > a[c] ? error : E(0);
+    }
+  }
+}
+
 /// Element (k, c) of a window wins if no element before it is as large and none after it is larger.
 template <class T, class E>
+void route_window(const MaxPoolBackward& p, int32_t t) {
+  const int32_t channels = p.shape.channels;
+  const ptrdiff_t first = ptrdiff_t(t) * p.shape.stride * channels;
+  const T* window = static_cast<const T*>(p.x) + first;
+  const E* dy = static_cast<const E*>(p.dy) + ptrdiff_t(t) * channels;
+  E* dx = static_cast<E*>(p.dx) + first;
+  for (int32_t c = 0; c < channels; ++c) {
+    int32_t winner = 0;
+    for (int32_t k = 0; k < p.shape.kernel; ++k) {
+      dx[ptrdiff_t(k) * channels + c] = E(0);
+      if (window[ptrdiff_t(k) * channels + c] > window[ptrdiff_t(winner) * channels + c]) winner = k;
+    }
+    const bool open = p.input == Activation::kNone || window[ptrdiff_t(winner) * channels + c] > T(0);
+    if (open) dx[ptrdiff_t(winner) * channels + c] = dy[c];
+  }
+}
+
+/// Rows that no window covers get no error.
+template <class E>
+void clear_uncovered(const PoolShape& s, E* dx) {
+  for (int32_t t = 0; t <= s.out_steps; ++t) {
+    const int32_t first = t == 0 ? 0 : (t - 1) * s.stride + s.kernel;
+    const int32_t end = t < s.out_steps ? t * s.stride : s.in_steps;
+    for (ptrdiff_t i = ptrdiff_t(first) * s.channels; i < ptrdiff_t(end) * s.channels; ++i) dx[i] = E(0);
+  }
+}
+
+template <class T, class E>
 void max_pool_backward_of(const MaxPoolBackward& p) {
-  const int32_t channels = p.shape.channels, kernel = p.shape.kernel;
+  const int32_t channels = p.shape.channels;
   E* dx = static_cast<E*>(p.dx);
-  for (ptrdiff_t i = 0; i < ptrdiff_t(p.shape.in_steps) * channels; ++i) dx[i] = E(0);
+  clear_uncovered(p.shape, dx);
   for (int32_t t = 0; t < p.shape.out_steps; ++t) {
     const ptrdiff_t first = ptrdiff_t(t) * p.shape.stride * channels;
     const T* window = static_cast<const T*>(p.x) + first;
-    const E* __restrict dy = static_cast<const E*>(p.dy) + ptrdiff_t(t) * channels;
-    if (kernel == 2) {
-      const T* __restrict a = window;
-      const T* __restrict b = window + channels;
-      E* __restrict da = dx + first;
-      E* __restrict db = dx + first + channels;
-      const bool relu = p.input == Activation::kRelu;
-      for (int32_t c = 0; c < channels; ++c) {
-        const T winner = b[c] > a[c] ? b[c] : a[c];
-        const E error = relu && !(winner > T(0)) ? E(0) : dy[c];
-        da[c] = b[c] > a[c] ? E(0) : error;
-        db[c] = b[c] > a[c] ? error : E(0);
-      }
-      continue;
-    }
-    for (int32_t c = 0; c < channels; ++c) {
-      int32_t winner = 0;
-      for (int32_t k = 1; k < kernel; ++k)
-        if (window[ptrdiff_t(k) * channels + c] > window[ptrdiff_t(winner) * channels + c]) winner = k;
-      const bool open = p.input == Activation::kNone || window[ptrdiff_t(winner) * channels + c] > T(0);
-      if (open) dx[first + ptrdiff_t(winner) * channels + c] = dy[c];
-    }
+    if (p.shape.kernel == 2)
+      route_pair(window, window + channels, static_cast<const E*>(p.dy) + ptrdiff_t(t) * channels, dx + first,
+                 dx + first + channels, channels, p.input == Activation::kRelu);
+    else
+      route_window<T, E>(p, t);
   }
 }
 
@@ -91,21 +127,24 @@ inline void window_sums(const WindowSums& p) {
 }
 
 template <class Mask, class E>
+void spread_row(const Mask* __restrict mask, const E* __restrict dy, E* __restrict dx, int32_t channels) {
+  if (mask == nullptr) {
+    for (int32_t c = 0; c < channels; ++c) dx[c] = dy[c];
+  } else {
+    for (int32_t c = 0; c < channels; ++c) dx[c] = mask[c] > Mask(0) ? dy[c] : E(0);
+  }
+}
+
+template <class Mask, class E>
 void spread_of(const Spread& p) {
   const int32_t channels = p.shape.channels;
   E* dx = static_cast<E*>(p.dx);
-  for (ptrdiff_t i = 0; i < ptrdiff_t(p.shape.in_steps) * channels; ++i) dx[i] = E(0);
+  clear_uncovered(p.shape, dx);
   for (int32_t t = 0; t < p.shape.out_steps; ++t) {
-    const E* __restrict dy = static_cast<const E*>(p.dy) + ptrdiff_t(t) * channels;
+    const E* dy = static_cast<const E*>(p.dy) + ptrdiff_t(t) * channels;
     for (int32_t k = 0; k < p.shape.kernel; ++k) {
       const ptrdiff_t first = (ptrdiff_t(t) * p.shape.stride + k) * channels;
-      E* __restrict row = dx + first;
-      if (p.mask == nullptr) {
-        for (int32_t c = 0; c < channels; ++c) row[c] = dy[c];
-        continue;
-      }
-      const Mask* __restrict mask = static_cast<const Mask*>(p.mask) + first;
-      for (int32_t c = 0; c < channels; ++c) row[c] = mask[c] > Mask(0) ? dy[c] : E(0);
+      spread_row(p.mask == nullptr ? nullptr : static_cast<const Mask*>(p.mask) + first, dy, dx + first, channels);
     }
   }
 }

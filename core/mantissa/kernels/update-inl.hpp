@@ -105,41 +105,56 @@ inline int32_t floor_to_int(float x) {
   return whole - (float(whole) > x ? 1 : 0);
 }
 
-/// The new momentum of element i: decay * v + (g + pull * p).
-template <class Sum>
-inline float step_of(const FloatUpdate& u, int32_t i, uint32_t at, float p) {
-  const float g = float(static_cast<const Sum*>(u.sums)[i]) * u.gain + u.pull * p;
-  if (u.momentum == nullptr) return g;
-  const float v = u.decay * u.momentum[at] + g;
-  u.momentum[at] = v;
-  return v;
-}
+/// The factors as values: a store to a parameter cannot change them, and the compiler must see that.
+struct FloatFactors {
+  float gain, decay, pull, rate;
+  explicit FloatFactors(const FloatUpdate& u) : gain(u.gain), decay(u.decay), pull(u.pull), rate(u.rate) {}
+};
 
 template <class Sum>
-UpdateSeen update_values(const FloatUpdate& u) {
-  for (int32_t i = 0; i < u.count; ++i) {
-    const uint32_t at = u.first + uint32_t(i);
-    const float p = u.values[at];
-    u.values[at] = p - u.rate * step_of<Sum>(u, i, at, p);
+void update_values(const Sum* __restrict sums, float* __restrict values, float* __restrict momentum, int32_t n,
+                   FloatFactors f) {
+  if (momentum == nullptr) {
+    for (int32_t i = 0; i < n; ++i) {
+      const float g = float(sums[i]) * f.gain + f.pull * values[i];
+      values[i] = values[i] - f.rate * g;
+    }
+    return;
   }
-  return {};
+  for (int32_t i = 0; i < n; ++i) {
+    const float g = float(sums[i]) * f.gain + f.pull * values[i];
+    const float v = f.decay * momentum[i] + g;
+    momentum[i] = v;
+    values[i] = values[i] - f.rate * v;
+  }
 }
 
 template <class Sum, class Codes>
 UpdateSeen update_codes(const FloatUpdate& u, Codes codes) {
+  const FloatFactors f(u);
+  const Sum* __restrict sums = static_cast<const Sum*>(u.sums);
+  float* __restrict momentum = u.momentum;
   const bool stochastic = u.rounding == Rounding::kStochastic;
-  const float bound = float(2 * u.parameters.range.high);
+  const float bound = float(2 * u.parameters.range.high), scale = u.scale, inverse_scale = u.inverse_scale;
+  const CodeRange range = u.parameters.range;
+  const RandomKey key = u.key;
+  const uint32_t first = u.first;
   int32_t largest = 0, saturated = 0;
   for (int32_t i = 0; i < u.count; ++i) {
-    const uint32_t at = u.first + uint32_t(i);
-    const uint32_t bits = stochastic ? random16(u.key, at) : 0x8000u;
+    const uint32_t at = first + uint32_t(i);
+    const uint32_t bits = stochastic ? random16(key, at) : 0x8000u;
     const int32_t code = codes.load(at);
-    const float step = step_of<Sum>(u, i, at, float(code) * u.scale);
-    float move = u.rate * step * u.inverse_scale;
+    const float g = float(sums[i]) * f.gain + f.pull * (float(code) * scale);
+    float v = g;
+    if (momentum != nullptr) {
+      v = f.decay * momentum[at] + g;
+      momentum[at] = v;
+    }
+    float move = f.rate * v * inverse_scale;
     move = move > bound ? bound : move < -bound ? -bound : move;
-    const float offset = float(2 * bits + 1) * (1.0f / 131072.0f);
+    const float offset = float(int32_t(2 * bits + 1)) * (1.0f / 131072.0f);
     const int32_t moved = code + floor_to_int(offset - move);
-    const int32_t clamped = clamp_code(moved, u.parameters.range);
+    const int32_t clamped = clamp_code(moved, range);
     codes.store(at, clamped);
     saturated += moved != clamped;
     largest = magnitude_of(clamped) > largest ? magnitude_of(clamped) : largest;
@@ -147,15 +162,19 @@ UpdateSeen update_codes(const FloatUpdate& u, Codes codes) {
   return {0, uint64_t(largest), 0, uint64_t(saturated)};
 }
 
+template <class Sum>
+UpdateSeen update_float_with(const FloatUpdate& u) {
+  if (u.values != nullptr) {
+    update_values(static_cast<const Sum*>(u.sums), u.values + u.first, u.momentum == nullptr ? nullptr : u.momentum + u.first,
+                  u.count, FloatFactors(u));
+    return {};
+  }
+  return with_codes(u.parameters, [&u](auto codes) { return update_codes<Sum>(u, codes); });
+}
+
 inline UpdateSeen update_float(const FloatUpdate& u) {
-  const bool wide = u.element == Element::kInt64, is_float = u.element == Element::kFloat32;
-  if (u.values != nullptr)
-    return is_float ? update_values<float>(u) : wide ? update_values<int64_t>(u) : update_values<int32_t>(u);
-  return with_codes(u.parameters, [&u, wide, is_float](auto codes) {
-    return is_float ? update_codes<float>(u, codes)
-           : wide   ? update_codes<int64_t>(u, codes)
-                    : update_codes<int32_t>(u, codes);
-  });
+  if (u.element == Element::kFloat32) return update_float_with<float>(u);
+  return u.element == Element::kInt64 ? update_float_with<int64_t>(u) : update_float_with<int32_t>(u);
 }
 
 template <class Code>

@@ -98,7 +98,7 @@ class Planner {
       l.in = shape;
       l.formats = recipe_.at(i);
       Error e = infer_shape(l);
-      if (!e && l.out.size() > shapes::kLargest) e = shapes::bad_attribute(l.node.outputs);
+      if (!e && int64_t(l.out.steps) * l.out.channels > shapes::kLargest) e = shapes::bad_attribute(l.node.outputs);
       if (!e) e = check_formats(l.formats, is_float, recipe_.scaling);
       if (e) {
         e.layer = int16_t(i);
