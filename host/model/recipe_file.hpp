@@ -11,7 +11,7 @@
 //   momentum = "sym16"            # or "float32", "sym8"
 //   scaling = "delayed"           # or "dynamic"
 //   margin = 2.0                  # delayed: range = margin * largest magnitude seen
-//   decay = 0.0                   # delayed: a range shrinks to no less than decay of itself per batch
+//   decay = 0.9                   # delayed: a range shrinks to no less than decay of itself per batch
 //   rounding = { wire = "half_away", parameter = "stochastic" }   # or "half_even", "floor"
 //   accumulation = "auto"         # or "int32": 32 bits or refuse the model
 //

@@ -17,12 +17,15 @@ HWY_BEFORE_NAMESPACE();
 #if HWY_TARGET != HWY_SCALAR
 #include "mantissa/kernels/sums_hwy.hpp"
 #include "mantissa/kernels/update_hwy.hpp"
+#include "mantissa/kernels/pool_hwy.hpp"
 #else  // one lane is no vector
 namespace mantissa {
 namespace HWY_NAMESPACE {
 inline uint64_t FastFinishSums(const FinishSums& f) { return finish_sums(f); }
 inline uint64_t FastRescaleSums(const RescaleSums& r) { return rescale_sums(r); }
 inline void FastColumnSums(const ColumnSums& s) { column_sums(s); }
+inline void FastMaxPool(const MaxPool& p) { max_pool(p); }
+inline void FastMaxPoolBackward(const MaxPoolBackward& p) { max_pool_backward(p); }
 inline UpdateSeen FastUpdateInteger(const IntegerUpdate& u) { return update_integer(u); }
 inline uint64_t FastQuantizeFloats(const QuantizeFloats& q) { return quantize_floats(q); }
 }  // namespace HWY_NAMESPACE
@@ -36,8 +39,8 @@ namespace mantissa {
 HWY_EXPORT(FastFinishSums);
 HWY_EXPORT(FastRescaleSums);
 HWY_EXPORT(FastColumnSums);
-HWY_EXPORT(max_pool);
-HWY_EXPORT(max_pool_backward);
+HWY_EXPORT(FastMaxPool);
+HWY_EXPORT(FastMaxPoolBackward);
 HWY_EXPORT(window_sums);
 HWY_EXPORT(spread);
 HWY_EXPORT(overlap_sums);
@@ -52,8 +55,8 @@ constinit const Kernels kernels_hwy = {
     .finish_sums = [](const FinishSums& f) { return HWY_DYNAMIC_DISPATCH(FastFinishSums)(f); },
     .rescale_sums = [](const RescaleSums& r) { return HWY_DYNAMIC_DISPATCH(FastRescaleSums)(r); },
     .column_sums = [](const ColumnSums& s) { return HWY_DYNAMIC_DISPATCH(FastColumnSums)(s); },
-    .max_pool = [](const MaxPool& p) { return HWY_DYNAMIC_DISPATCH(max_pool)(p); },
-    .max_pool_backward = [](const MaxPoolBackward& p) { return HWY_DYNAMIC_DISPATCH(max_pool_backward)(p); },
+    .max_pool = [](const MaxPool& p) { return HWY_DYNAMIC_DISPATCH(FastMaxPool)(p); },
+    .max_pool_backward = [](const MaxPoolBackward& p) { return HWY_DYNAMIC_DISPATCH(FastMaxPoolBackward)(p); },
     .window_sums = [](const WindowSums& p) { return HWY_DYNAMIC_DISPATCH(window_sums)(p); },
     .spread = [](const Spread& p) { return HWY_DYNAMIC_DISPATCH(spread)(p); },
     .overlap_sums = [](const OverlapSums& p) { return HWY_DYNAMIC_DISPATCH(overlap_sums)(p); },

@@ -40,7 +40,7 @@ struct Recipe {
   std::span<const LayerOverride> overrides = {};
   Scaling scaling = Scaling::kDelayed;
   float margin = 2.0f;  ///< delayed: range = margin * largest magnitude seen
-  float decay = 0.0f;   ///< delayed: a range shrinks to no less than decay of itself per batch
+  float decay = 0.9f;   ///< delayed: a range shrinks to no less than decay of itself per batch
   Rounding wire_rounding = Rounding::kHalfAway;
   Rounding parameter_rounding = Rounding::kStochastic;  ///< write-back of parameters and momentum
   Accumulation accumulation = Accumulation::kAuto;
