@@ -150,8 +150,10 @@ void Engine::commit_update(const LayerPlan& l, const LayerUpdate& update) {
       ScaleState& s = state(momentum_slot);
       s.saturated += uint32_t(seen.momentum_saturated);
       s.unit = observing_ ? unit : momentum;
-      s.scale = observing_ ? unit : momentum;
       s.seen = seen.momentum;
+      // All codes are still 0, so the first scale follows the gradient alone: a decay from `unit` would take long.
+      const bool fits = observing_ && s.seen > 0;
+      s.scale = fits ? delayed_scale(plan_.summary, s, l.formats.momentum.max_code(), false) : s.unit;
     }
     if (observing_) return;
     state(slot).saturated += uint32_t(seen.parameter_saturated);
