@@ -24,7 +24,7 @@ struct Scale {
     return {uint32_t(rounded), e + drop};
   }
 
-  /// n / d, correctly rounded to within one unit of the last of 31 bits. Requires n, d > 0.
+  /// n / d to within one unit of the last of 31 bits. Requires 0 < n, d < 2^31.
   static constexpr Scale ratio(uint32_t n, uint32_t d) { return normalized(n, 0) / normalized(d, 0); }
 
   /// Exact. Requires a positive finite value.
