@@ -22,11 +22,6 @@ constexpr IntegerRange kWindow{1, 1 << 15};  // kernel, stride, dilation: a prod
 constexpr IntegerRange kPadSteps{0, 1 << 15};
 constexpr int64_t kMaxSampleSize = 1 << 24;
 constexpr IntegerRange kClasses{2, 1 << 16};
-constexpr IntegerRange kEpochs{1, 1 << 20};
-constexpr IntegerRange kBatch{1, 1 << 20};
-constexpr NumberRange kLearningRate{1e-9, 1000};
-constexpr NumberRange kMomentum{0, 0.9999};
-constexpr NumberRange kWeightDecay{0, 1};
 
 void read_input(const TomlReader& input, Description& d) {
   input.allow({"steps", "channels", "layout"});
@@ -170,12 +165,13 @@ void check_classes(const TomlReader& top, const Description& d) {
 }
 
 void read_training(const TomlReader& training, TrainingDefaults& t) {
-  training.allow({"epochs", "batch", "lr", "momentum", "weight_decay", "seed"});
+  training.allow({"epochs", "batch", "lr", "momentum", "weight_decay", "schedule", "seed"});
   t.epochs = training.integer("epochs", kEpochs, t.epochs);
   t.batch = training.integer("batch", kBatch, t.batch);
   t.lr = training.number("lr", kLearningRate, t.lr);
   t.momentum = training.number("momentum", kMomentum, t.momentum);
   t.weight_decay = training.number("weight_decay", kWeightDecay, t.weight_decay);
+  t.schedule = training.choice<Schedule>("schedule", kSchedules, t.schedule);
   t.seed = static_cast<uint64_t>(training.integer64("seed", static_cast<int64_t>(t.seed)));
 }
 

@@ -33,6 +33,7 @@
 //   lr = 0.05
 //   momentum = 0.9
 //   weight_decay = 0.0
+//   schedule = "constant"         # of lr; "linear" lets it fall to 0 at the end
 //   seed = 1
 #pragma once
 #include <cstdint>
@@ -42,6 +43,7 @@
 
 #include "host/data/split.hpp"
 #include "mantissa/model/node.hpp"
+#include "mantissa/train/schedule.hpp"
 
 namespace mantissa::host {
 
@@ -52,6 +54,7 @@ struct TrainingDefaults {
   double lr = 0.05;
   double momentum = 0.9;
   double weight_decay = 0;
+  Schedule schedule = Schedule::kConstant;
   uint64_t seed = 1;  ///< in a file, a negative number stands for 2^64 more
   bool operator==(const TrainingDefaults&) const = default;
 };

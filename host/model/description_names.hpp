@@ -4,6 +4,7 @@
 #include "host/data/split.hpp"
 #include "host/model/toml_reader.hpp"
 #include "mantissa/model/node.hpp"
+#include "mantissa/train/schedule.hpp"
 
 namespace mantissa::host {
 
@@ -22,6 +23,9 @@ inline constexpr Named<Padding> kPaddings[] = {{"valid", Padding::kValid}, {"sam
 
 inline constexpr Named<SampleLayout> kLayouts[] = {{"channels_first", SampleLayout::kChannelsFirst},
                                                    {"channels_last", SampleLayout::kChannelsLast}};
+
+inline constexpr Named<Schedule> kSchedules[] = {{"constant", Schedule::kConstant},
+                                                {"linear", Schedule::kLinear}};
 
 enum class Loss : uint8_t { kCrossEntropy };
 inline constexpr Named<Loss> kLosses[] = {{"cross_entropy", Loss::kCrossEntropy}};

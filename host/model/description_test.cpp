@@ -92,7 +92,8 @@ TEST(Description, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(d.classes, 0);
   EXPECT_TRUE(d.class_names.empty());
   const TrainingDefaults t{
-      .epochs = 10, .batch = 32, .lr = 0.05, .momentum = 0.9, .weight_decay = 0, .seed = 1};
+      .epochs = 10, .batch = 32, .lr = 0.05, .momentum = 0.9, .weight_decay = 0,
+      .schedule = Schedule::kConstant, .seed = 1};
   EXPECT_EQ(d.training, t);
   EXPECT_EQ(d.model().nodes.data(), d.nodes.data());
 }
@@ -141,7 +142,7 @@ TEST(Description, UnknownKeysNameTheNearestOne) {
   EXPECT_EQ(refusal(std::string(kSmall) + "[training]\nlearning_rate = 1\n"),
             "m.toml, line 8: unknown key 'learning_rate' in [training]; known are 'epochs', 'batch', 'lr', "
             "'momentum', "
-            "'weight_decay', 'seed'");
+            "'weight_decay', 'schedule', 'seed'");
   EXPECT_EQ(refusal("name = 'x'\nloss = 'mse'"),
             "m.toml, line 2: unknown loss 'mse' in the model; known are 'cross_entropy'");
 }
@@ -188,6 +189,8 @@ TEST(Description, NumbersHaveRanges) {
   EXPECT_NE(training("lr = 0"), "");
   EXPECT_NE(training("momentum = 1.0"), "");
   EXPECT_NE(training("weight_decay = -0.1"), "");
+  EXPECT_EQ(training("schedule = 'cosine'"),
+            "m.toml, line 8: unknown schedule 'cosine' in [training]; known are 'constant', 'linear'");
   EXPECT_EQ(training("lr = 1"), "");
   EXPECT_EQ(
       refusal("name = 'x'\n[input]\nsteps = 1048576\nchannels = 65536\n[[layer]]\ntype = 'relu'"),
@@ -252,7 +255,8 @@ TEST(Description, WhatIsWrittenIsReadAsEqual) {
              linear({2, Bias::kNone, Training::kFrozen})};
   for (size_t i = 0; i < d.nodes.size(); ++i) d.layer_names.push_back(fmt::format("layer {}.", i));
   d.training = {
-      .epochs = 3, .batch = 7, .lr = 0.1, .momentum = 1.0 / 3, .weight_decay = 1e-5, .seed = ~uint64_t{4}};
+      .epochs = 3, .batch = 7, .lr = 0.1, .momentum = 1.0 / 3, .weight_decay = 1e-5,
+      .schedule = Schedule::kLinear, .seed = ~uint64_t{4}};
   const std::string text = write_description(d);
   expect_equal(parse_description(text, "m.toml"), d);
   EXPECT_EQ(write_description(parse_description(text, "m.toml")), text);
@@ -280,6 +284,7 @@ batch = 32
 lr = 0.05
 momentum = 0.9
 weight_decay = 0
+schedule = "constant"
 seed = 1
 )");
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "host/model/nearest.hpp"
+#include "host/model/ranges.hpp"
 
 namespace mantissa::host {
 
@@ -41,16 +42,6 @@ constexpr std::string_view name_of(T value, std::type_identity_t<std::span<const
     if (n.value == value) return n.name;
   return {};
 }
-
-/// Both ends included.
-struct IntegerRange {
-  int32_t low = 0;
-  int32_t high = 0;
-};
-struct NumberRange {
-  double low = 0;
-  double high = 0;
-};
 
 /// Every function throws Error if the value has another type than it reads or is out of range, or if the key
 /// is missing and no fallback is given. The table and `source` must outlive the reader.

@@ -51,8 +51,10 @@ std::string output_table(const Description& d) {
 
 std::string training_table(const TrainingDefaults& t) {
   return fmt::format(
-      "\n[training]\nepochs = {}\nbatch = {}\nlr = {}\nmomentum = {}\nweight_decay = {}\nseed = {}\n",
-      t.epochs, t.batch, t.lr, t.momentum, t.weight_decay, static_cast<int64_t>(t.seed));
+      "\n[training]\nepochs = {}\nbatch = {}\nlr = {}\nmomentum = {}\nweight_decay = {}\n"
+      "schedule = {}\nseed = {}\n",
+      t.epochs, t.batch, t.lr, t.momentum, t.weight_decay, toml_string(name_of(t.schedule, kSchedules)),
+      static_cast<int64_t>(t.seed));
 }
 
 }  // namespace

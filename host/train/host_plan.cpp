@@ -1,0 +1,28 @@
+// Sizes the planner's arrays for the number of layers, and cuts them when it has said what it used.
+#include "host/train/host_plan.hpp"
+
+#include "host/error.hpp"
+#include "host/model/describe.hpp"
+#include "mantissa/model/planner.hpp"
+
+namespace mantissa::host {
+
+HostPlan::HostPlan(const Description& description, const NamedRecipe& recipe, const PlanOptions& options) {
+  const size_t count = description.nodes.size();
+  layers_.resize(count);
+  tensors_.resize(max_tensors(count));
+  steps_.resize(max_steps(count));
+  proofs_.resize(max_proofs(count));
+  std::vector<int16_t> order(tensors_.size());
+  const Result<PlanSummary> made =
+      plan_into(description.model(), recipe.recipe(), options, {layers_, tensors_, steps_, proofs_}, order);
+  if (!made.ok()) throw Error(describe(made.error, description, recipe.name));
+  summary_ = made.value;
+  tensors_.resize(static_cast<size_t>(summary_.tensors));
+  steps_.resize(static_cast<size_t>(summary_.steps));
+  proofs_.resize(static_cast<size_t>(summary_.proofs));
+}
+
+PlanView HostPlan::view() const { return {summary_, layers_, tensors_, steps_, proofs_}; }
+
+}  // namespace mantissa::host

@@ -1,0 +1,28 @@
+// A plan for a model that is known at run time only: the planner's arrays as vectors, its errors as sentences.
+// Firmware has plans as constants; a host reads the model first and learns then how large they are.
+#pragma once
+#include <vector>
+
+#include "host/model/description.hpp"
+#include "host/model/recipe_file.hpp"
+#include "mantissa/model/plan.hpp"
+
+namespace mantissa::host {
+
+class HostPlan {
+ public:
+  /// Throws Error, in the words of describe(), if the recipe does not go with the model or the options.
+  HostPlan(const Description& description, const NamedRecipe& recipe, const PlanOptions& options);
+
+  /// Valid while this object lives, and when it has been moved.
+  PlanView view() const;
+
+ private:
+  PlanSummary summary_;
+  std::vector<LayerPlan> layers_;
+  std::vector<Tensor> tensors_;
+  std::vector<Step> steps_;
+  std::vector<Proof> proofs_;
+};
+
+}  // namespace mantissa::host
