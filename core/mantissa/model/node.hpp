@@ -33,6 +33,7 @@ struct Node {
   Bias bias = Bias::kPerOutput;
   Training training = Training::kTrainable;
 
+  constexpr bool operator==(const Node&) const = default;
   constexpr bool has_parameters() const { return op == Op::kLinear || op == Op::kConv1d; }
 };
 

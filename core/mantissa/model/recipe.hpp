@@ -28,6 +28,8 @@ struct LayerFormats {
   Format gradient =
       float32_format();  ///< SymInt32: exact sums over the batch, consumed by the integer update
   Format momentum = float32_format();  ///< Float32, Sym<8> or Sym<16>
+
+  constexpr bool operator==(const LayerFormats&) const = default;
 };
 
 struct LayerOverride {

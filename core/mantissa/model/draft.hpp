@@ -1,0 +1,54 @@
+// A plan in the making: the caller's arrays, and what the stages of planning share.
+#pragma once
+#include "mantissa/model/formats.hpp"
+#include "mantissa/model/plan.hpp"
+
+namespace mantissa::planning {
+
+struct Draft {
+  const Model& model;
+  const Recipe& recipe;
+  const PlanOptions& options;
+  PlanBuffers buffers;
+  PlanSummary summary{};
+  int32_t logits_layer = 0;
+
+  constexpr bool training() const { return options.mode == PlanMode::kTrain; }
+  constexpr bool dynamic() const { return recipe.scaling == Scaling::kDynamic; }
+  constexpr int32_t count() const { return int32_t(model.nodes.size()); }
+  constexpr LayerPlan& layer(int32_t i) { return buffers.layers[size_t(i)]; }
+  constexpr Tensor& tensor(int32_t i) { return buffers.tensors[size_t(i)]; }
+  constexpr int16_t new_slot() { return int16_t(summary.slots++); }
+  /// Largest code of a wire; 0 for float32.
+  constexpr int32_t max_code(const Wire& wire) {
+    const Format f = tensor(wire.tensor).format;
+    return f.is_float() ? 0 : f.max_code();
+  }
+
+  constexpr int16_t add_tensor(Role role, int32_t at, Format format, int64_t elements, int64_t samples = 1) {
+    tensor(summary.tensors) = Tensor{.role = role,
+                                     .element = element_of(format),
+                                     .format = format,
+                                     .layer = int16_t(at),
+                                     .first_step = INT16_MAX,
+                                     .samples = int32_t(samples),
+                                     .elements = int32_t(elements)};
+    return int16_t(summary.tensors++);
+  }
+
+  /// The tensor is alive in this step.
+  constexpr void touch(int16_t id, int32_t step) {
+    if (id < 0) return;
+    Tensor& t = tensor(id);
+    if (step < t.first_step) t.first_step = int16_t(step);
+    if (step > t.last_step) t.last_step = int16_t(step);
+  }
+
+  /// The tensor is alive from the first step to the last.
+  constexpr void hold(int16_t id) {
+    touch(id, 0);
+    touch(id, summary.steps - 1);
+  }
+};
+
+}  // namespace mantissa::planning

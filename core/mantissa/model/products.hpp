@@ -1,0 +1,182 @@
+// Second stage: parameters, and for each product the width of its sums, with proof, and the memory that it works in.
+#pragma once
+#include "mantissa/model/draft.hpp"
+#include "mantissa/model/proofs.hpp"
+
+namespace mantissa::planning {
+
+constexpr void make_parameters(Draft& d) {
+  for (int32_t i = 0; i < d.count(); ++i) {
+    LayerPlan& l = d.layer(i);
+    if (!l.node.has_parameters()) continue;
+    const bool bias = l.node.bias == Bias::kPerOutput;
+    d.summary.parameters += l.weights + (bias ? l.node.outputs : 0);
+    l.layout = parameter_layout(l.formats);
+    l.weight = d.add_tensor(Role::kWeight, i, l.formats.parameter, l.weights);
+    l.weight_slot = d.new_slot();
+    if (bias) {
+      l.bias = d.add_tensor(Role::kBias, i, l.formats.parameter, l.node.outputs);
+      l.bias_slot = d.new_slot();
+      if (!d.summary.is_float)
+        l.bias_operand = d.add_tensor(Role::kBiasOperand, i, sym_int32_format(), l.node.outputs,
+                                      d.dynamic() ? d.options.threads : 1);
+    }
+    if (!reads_in_place(l.formats))
+      l.weight_operand = d.add_tensor(Role::kWeightOperand, i, l.formats.weight, l.weights);
+    if (l.trains && d.options.momentum) {
+      l.weight_momentum = d.add_tensor(Role::kWeightMomentum, i, l.formats.momentum, l.weights);
+      l.weight_momentum_slot = d.new_slot();
+      if (bias) {
+        l.bias_momentum = d.add_tensor(Role::kBiasMomentum, i, l.formats.momentum, l.node.outputs);
+        l.bias_momentum_slot = d.new_slot();
+      }
+    }
+  }
+}
+
+constexpr Error add_proof(Draft& d, Reduction reduction, int32_t at, int32_t terms, int32_t a, int32_t b,
+                          int64_t extra, ProductPlan& product) {
+  if (d.summary.is_float) {
+    product.accumulator = Element::kFloat32;
+    return {};
+  }
+  Proof& proof = d.buffers.proofs[size_t(d.summary.proofs++)];
+  proof = Proof{
+      .reduction = reduction, .layer = int16_t(at), .terms = terms, .a_max = a, .b_max = b, .extra = extra};
+  // Pools sum in 32 bits only: a window that needs more is longer than any sensor's.
+  return prove_sum(proof, reduction == Reduction::kPool ? Accumulation::kInt32 : d.recipe.accumulation,
+                   product);
+}
+
+/// A tile of accumulators per thread. Float sums and logits need none: they are made where they stay.
+constexpr void add_tile(Draft& d, int32_t at, ProductPlan& p, int32_t columns, int32_t rows, bool whole) {
+  const int64_t row_bytes = int64_t(columns) * int64_t(element_bytes(p.accumulator));
+  int64_t fit = d.options.tile_bytes / row_bytes;
+  if (fit < 1) fit = 1;
+  p.tile_rows = whole || fit > rows ? rows : int32_t(fit);
+  if (d.summary.is_float) return;
+  p.tile =
+      d.add_tensor(Role::kTile, at, sym_int32_format(), int64_t(columns) * p.tile_rows, d.options.threads);
+  d.tensor(p.tile).element = p.accumulator;
+}
+
+constexpr void add_packed(Draft& d, int32_t at, ProductPlan& p, const GemmShape& shape, Element a, Element b,
+                          int64_t copies) {
+  if (d.options.scratch_bytes == nullptr) return;
+  const size_t bytes =
+      (d.options.scratch_bytes(shape, a, b) + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
+  if (bytes == 0) return;
+  p.packed = d.add_tensor(Role::kPacked, at, sym_format(8), int64_t(bytes), copies);
+}
+
+constexpr Error make_forward(Draft& d, int32_t i, LayerPlan& l) {
+  const int32_t a = d.max_code(l.x), b = d.summary.is_float ? 0 : l.formats.weight.max_code();
+  const int64_t room = l.bias >= 0 ? kBiasRoom : 0;
+  if (Error e = add_proof(d, Reduction::kForward, i, l.fan_in, a, b, room, l.forward)) return e;
+  const int64_t left = kInt32Max - int64_t(l.fan_in) * a * b;
+  l.bias_limit = int32_t(left > 1 << 30 || l.forward.accumulator == Element::kInt64 ? 1 << 30 : left);
+  const bool is_linear = l.node.op == Op::kLinear;
+  if (i == d.logits_layer && l.forward.accumulator == Element::kInt64)
+    while (((int64_t(l.fan_in) * a * b + l.bias_limit) >> l.logits_shift) > kInt32Max) ++l.logits_shift;
+  add_tile(d, i, l.forward, l.node.outputs, is_linear ? d.options.micro_batch : l.out.steps,
+           d.dynamic() && !is_linear);
+  if (d.dynamic() && is_linear) l.forward.tile_rows = 1;
+  const int32_t taps = l.flat_window() ? 1 : l.node.kernel;
+  add_packed(d, i, l.forward, {l.forward.tile_rows, l.node.outputs / l.node.groups, taps, l.fan_in / taps},
+             d.tensor(l.x.tensor).element, element_of(l.formats.weight), l.node.groups);
+  return {};
+}
+
+constexpr Error make_backward(Draft& d, int32_t i, LayerPlan& l) {
+  const int32_t terms = l.node.kernel * (l.node.outputs / l.node.groups);
+  const int32_t b = d.summary.is_float ? 0 : l.formats.weight.max_code();
+  if (Error e = add_proof(d, Reduction::kBackward, i, terms, d.max_code(l.dy), b, 0, l.backward)) return e;
+  const bool is_linear = l.node.op == Op::kLinear;
+  const bool whole = !is_linear && (d.dynamic() || l.node.stride > 1);
+  add_tile(d, i, l.backward, l.in.channels, is_linear ? d.options.micro_batch : l.in.steps, whole);
+  if (d.dynamic() && is_linear) l.backward.tile_rows = 1;
+  add_packed(
+      d, i, l.backward,
+      {l.backward.tile_rows, l.in.channels / l.node.groups, l.node.kernel, l.node.outputs / l.node.groups},
+      d.tensor(l.dy.tensor).element, element_of(l.formats.weight), int64_t(l.node.groups) * l.node.stride);
+  return {};
+}
+
+/// dw over a batch (scales constant over it) or over a sample (dynamic); db likewise.
+constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
+  const int64_t terms = int64_t(l.out.steps) * (d.dynamic() ? 1 : d.options.batch);
+  if (terms > INT32_MAX) return {.code = ErrorCode::kBadBatch, .layer = int16_t(i), .found = d.options.batch};
+  if (Error e = add_proof(d, Reduction::kGradient, i, int32_t(terms), d.max_code(l.dy), d.max_code(l.x), 0,
+                          l.gradient))
+    return e;
+  ProductPlan bias_product;
+  if (l.bias >= 0)
+    if (Error e =
+            add_proof(d, Reduction::kBiasGradient, i, int32_t(terms), d.max_code(l.dy), 1, 0, bias_product))
+      return e;
+  if (l.gradient.accumulator == Element::kInt64) {
+    const int64_t worst = terms * d.max_code(l.dy) * d.max_code(l.x);
+    while ((worst >> l.gradient_shift) >= int64_t(1) << 30) ++l.gradient_shift;
+  }
+  const bool float_sums = d.summary.is_float || d.dynamic();
+  Format sums = float_sums ? float32_format() : sym_int32_format();
+  if (l.bias >= 0) {
+    l.bias_gradient = d.add_tensor(Role::kBiasGradient, i, sums, l.node.outputs);
+    if (!float_sums) d.tensor(l.bias_gradient).element = bias_product.accumulator;
+  }
+  const bool is_linear = l.node.op == Op::kLinear;
+  const int64_t row_bytes = int64_t(l.fan_in) * int64_t(element_bytes(l.gradient.accumulator));
+  int64_t rows = d.options.tile_bytes / row_bytes;
+  const int64_t share = (l.node.outputs + d.options.threads - 1) / d.options.threads;
+  rows = rows < 1 ? 1 : rows > share ? share : rows;
+  l.gradient.tile_rows = int32_t(rows);
+  if (!d.summary.fused_update) {
+    l.weight_gradient = d.add_tensor(Role::kWeightGradient, i, sums, l.weights);
+    if (!float_sums) d.tensor(l.weight_gradient).element = l.gradient.accumulator;
+  }
+  if (d.summary.fused_update || d.dynamic()) {
+    l.gradient.tile = d.add_tensor(Role::kTile, i, sym_int32_format(), rows * l.fan_in, d.options.threads);
+    d.tensor(l.gradient.tile).element = l.gradient.accumulator;
+    if (d.summary.fused_update && d.dynamic() && !d.summary.is_float)
+      l.float_tile = d.add_tensor(Role::kTile, i, float32_format(), rows * l.fan_in, d.options.threads);
+  }
+  const bool flat = l.flat_window();
+  const int32_t inner =
+      is_linear ? (d.dynamic() && !d.summary.is_float ? 1 : d.options.micro_batch) : l.out.steps;
+  add_packed(d, i, l.gradient, {l.gradient.tile_rows, flat ? l.fan_in : l.fan_in / l.node.kernel, 1, inner},
+             d.tensor(l.dy.tensor).element, d.tensor(l.x.tensor).element, d.options.threads);
+  return {};
+}
+
+constexpr Error make_pool(Draft& d, int32_t i, LayerPlan& l, bool averages) {
+  if (averages) {
+    if (Error e = add_proof(d, Reduction::kPool, i, l.node.kernel, d.max_code(l.x), 1, 0, l.forward))
+      return e;
+    if (i != d.logits_layer) add_tile(d, i, l.forward, l.out.channels, l.out.steps, d.dynamic());
+  }
+  if (l.passes_error && l.node.stride < l.node.kernel) {
+    const int32_t windows = (l.node.kernel + l.node.stride - 1) / l.node.stride;
+    if (Error e = add_proof(d, Reduction::kPool, i, windows, d.max_code(l.dy), 1, 0, l.backward)) return e;
+    add_tile(d, i, l.backward, l.in.channels, l.in.steps, true);
+  }
+  return {};
+}
+
+constexpr Error make_products(Draft& d) {
+  for (int32_t i = 0; i < d.count(); ++i) {
+    LayerPlan& l = d.layer(i);
+    const bool averages = l.node.op == Op::kAvgPool1d || l.node.op == Op::kGlobalAvgPool1d;
+    Error e{};
+    if (l.node.has_parameters()) {
+      e = make_forward(d, i, l);
+      if (!e && l.passes_error) e = make_backward(d, i, l);
+      if (!e && l.trains) e = make_gradient(d, i, l);
+    } else if (averages || l.node.op == Op::kMaxPool1d) {
+      e = make_pool(d, i, l, averages);
+    }
+    if (e) return e;
+  }
+  return {};
+}
+
+}  // namespace mantissa::planning

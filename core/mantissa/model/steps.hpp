@@ -1,0 +1,91 @@
+// Third stage: the order of steps, and with it how long each tensor lives.
+#pragma once
+#include "mantissa/model/draft.hpp"
+#include "mantissa/model/state.hpp"
+
+namespace mantissa::planning {
+
+constexpr int32_t add_step(Draft& d, StepKind kind, int32_t at) {
+  d.buffers.steps[size_t(d.summary.steps)] = {kind, int16_t(at)};
+  return d.summary.steps++;
+}
+
+constexpr void add_forward_step(Draft& d, int32_t i) {
+  LayerPlan& l = d.layer(i);
+  const int32_t step = add_step(d, StepKind::kForward, i);
+  for (int16_t id :
+       {l.x.tensor, l.y.tensor, l.forward.tile, l.forward.packed, l.bias_operand, l.weight_operand})
+    d.touch(id, step);
+}
+
+constexpr void add_backward_step(Draft& d, int32_t i) {
+  LayerPlan& l = d.layer(i);
+  const int32_t step = add_step(d, StepKind::kBackward, i);
+  for (int16_t id : {l.dy.tensor, l.dx.tensor, l.backward.tile, l.backward.packed, l.weight_operand})
+    d.touch(id, step);
+  if (l.relu_input || l.node.op == Op::kMaxPool1d) d.touch(l.x.tensor, step);
+}
+
+constexpr void add_gradient_step(Draft& d, int32_t i) {
+  LayerPlan& l = d.layer(i);
+  const int32_t step = add_step(d, StepKind::kGradient, i);
+  for (int16_t id : {l.dy.tensor, l.x.tensor, l.gradient.tile, l.gradient.packed, l.float_tile,
+                     l.weight_gradient, l.bias_gradient})
+    d.touch(id, step);
+}
+
+/// What outlives a micro-batch is alive in all of its steps.
+constexpr void hold_durable(Draft& d) {
+  for (int32_t i = 0; i < d.count(); ++i) {
+    const LayerPlan& l = d.layer(i);
+    for (int16_t id : {l.weight, l.bias, l.weight_momentum, l.bias_momentum}) d.hold(id);
+    if (d.summary.fused_update) continue;
+    d.hold(l.weight_operand);
+    d.hold(l.weight_gradient);
+    d.hold(l.bias_gradient);
+  }
+}
+
+constexpr void make_steps(Draft& d) {
+  for (int32_t i = 0; i < d.count(); ++i)
+    if (d.layer(i).weight_operand >= 0)
+      d.touch(d.layer(i).weight_operand, add_step(d, StepKind::kOperands, i));
+  d.summary.first_step = d.summary.steps;
+  d.touch(d.summary.input_tensor, add_step(d, StepKind::kInput, -1));
+  for (int32_t i = 0; i < d.count(); ++i)
+    if (!d.layer(i).fused) add_forward_step(d, i);
+  const int32_t loss = add_step(d, StepKind::kLoss, d.logits_layer);
+  d.touch(d.summary.logits_tensor, loss);
+  d.touch(d.layer(d.logits_layer).dy.tensor, loss);
+  for (int32_t i = d.count() - 1; d.training() && i >= 0; --i) {
+    const LayerPlan& l = d.layer(i);
+    if (l.passes_error && l.node.op != Op::kRelu && l.node.op != Op::kFlatten) add_backward_step(d, i);
+    if (l.trains) add_gradient_step(d, i);
+  }
+  for (int32_t i = 0; i < d.count(); ++i)
+    if (d.layer(i).trains && !d.summary.fused_update) add_step(d, StepKind::kUpdate, i);
+  hold_durable(d);
+}
+
+/// States of scales, counters, and then the bytes of every tensor.
+constexpr Error make_states(Draft& d) {
+  const int64_t per_slot = d.dynamic() && !d.summary.is_float ? d.options.micro_batch : 1;
+  d.summary.scales_tensor =
+      d.add_tensor(Role::kScales, -1, sym_format(8), int64_t(sizeof(ScaleState)) * d.summary.slots, per_slot);
+  d.summary.counters_tensor =
+      d.add_tensor(Role::kCounters, -1, sym_format(8), int64_t(sizeof(WorkerCounter)), d.options.threads);
+  d.hold(d.summary.scales_tensor);
+  d.hold(d.summary.counters_tensor);
+  for (int32_t i = 0; i < d.summary.tensors; ++i) {
+    Tensor& t = d.tensor(i);
+    const bool packed = t.role == Role::kWeight || t.role == Role::kBias;
+    const int64_t bytes = packed ? int64_t(packed_bytes(size_t(t.elements), t.format.bits))
+                                 : int64_t(t.samples) * t.sample_stride() * int64_t(element_bytes(t.element));
+    if (bytes > INT32_MAX)
+      return {.code = ErrorCode::kArenaTooSmall, .layer = t.layer, .found = INT32_MAX, .limit = bytes};
+    t.bytes = uint32_t(bytes);
+  }
+  return {};
+}
+
+}  // namespace mantissa::planning

@@ -1,0 +1,154 @@
+// First stage: layers with shapes and formats, and the wires between them.
+#pragma once
+#include "mantissa/model/draft.hpp"
+#include "mantissa/model/shapes.hpp"
+
+namespace mantissa::planning {
+
+constexpr Error check(Draft& d) {
+  if (d.model.nodes.empty()) return {.code = ErrorCode::kNoLayers};
+  if (d.model.nodes.size() > d.buffers.layers.size())
+    return {.code = ErrorCode::kTooManyLayers,
+            .found = int64_t(d.model.nodes.size()),
+            .limit = int64_t(d.buffers.layers.size())};
+  if (d.options.batch < 1 || d.options.batch > shapes::kLargest)
+    return {.code = ErrorCode::kBadBatch, .found = d.options.batch};
+  if (d.options.micro_batch < 1 || d.options.micro_batch > d.options.batch)
+    return {.code = ErrorCode::kBadBatch, .found = d.options.micro_batch, .limit = d.options.batch};
+  if (d.model.input.steps < 1 || d.model.input.channels < 1 || d.model.input.steps > shapes::kLargest ||
+      d.model.input.channels > shapes::kLargest ||
+      int64_t(d.model.input.steps) * d.model.input.channels > shapes::kLargest)
+    return {.code = ErrorCode::kBadShape, .found = d.model.input.channels};
+  return {};
+}
+
+/// The loss reads accumulators, so the last operation must make some.
+constexpr Error check_logits(Draft& d) {
+  int32_t last = d.count() - 1;
+  while (last > 0 && d.layer(last).node.op == Op::kFlatten) --last;
+  const Op op = d.layer(last).node.op;
+  if (op == Op::kRelu || op == Op::kMaxPool1d || op == Op::kFlatten)
+    return {.code = ErrorCode::kUnsupported, .detail = Detail::kLossNeedsLogits, .layer = int16_t(last)};
+  if (d.layer(d.count() - 1).out.steps != 1)
+    return {.code = ErrorCode::kNotAClassifier,
+            .layer = int16_t(d.count() - 1),
+            .found = d.layer(d.count() - 1).out.steps};
+  d.logits_layer = last;
+  return {};
+}
+
+constexpr Error make_layers(Draft& d) {
+  const bool is_float = d.recipe.formats.activation.is_float();
+  d.summary.input = d.model.input;
+  d.summary.layers = d.count();
+  d.summary.batch = d.options.batch;
+  d.summary.micro_batch = d.options.micro_batch;
+  d.summary.threads = d.options.threads;
+  d.summary.fused_update = d.options.batch == d.options.micro_batch;
+  d.summary.momentum = d.options.momentum;
+  d.summary.mode = d.options.mode;
+  d.summary.scaling = d.recipe.scaling;
+  d.summary.wire_rounding = d.recipe.wire_rounding;
+  d.summary.parameter_rounding = d.recipe.parameter_rounding;
+  d.summary.margin = d.recipe.margin;
+  d.summary.decay = d.recipe.decay;
+  d.summary.is_float = is_float;
+  Shape shape = d.model.input;
+  bool trainable_before = false, relu = false;
+  for (int32_t i = 0; i < d.count(); ++i) {
+    LayerPlan& l = d.layer(i);
+    l = LayerPlan{};
+    l.node = d.model.nodes[size_t(i)];
+    l.in = shape;
+    l.formats = d.recipe.at(i);
+    Error e = infer_shape(l);
+    if (!e && int64_t(l.out.steps) * l.out.channels > shapes::kLargest)
+      e = shapes::bad_attribute(l.node.outputs);
+    if (!e) e = check_formats(l.formats, is_float, d.recipe.scaling);
+    if (e) {
+      e.layer = int16_t(i);
+      return e;
+    }
+    l.relu_input = relu;
+    relu = l.node.op == Op::kRelu || (l.node.op == Op::kFlatten && relu);
+    l.passes_error = trainable_before;
+    l.trains = d.training() && l.node.has_parameters() && l.node.training == Training::kTrainable;
+    trainable_before = trainable_before || l.trains;
+    const bool after_product =
+        i > 0 && (d.layer(i - 1).node.has_parameters() || d.layer(i - 1).node.op == Op::kRelu);
+    l.fused = l.node.op == Op::kFlatten || (l.node.op == Op::kRelu && after_product);
+    if (l.node.op == Op::kRelu && after_product) d.layer(i - 1).relu_output = true;
+    shape = l.out;
+  }
+  d.summary.classes = shape.size();
+  return check_logits(d);
+}
+
+/// Errors from the loss back to the deepest layer that trains.
+constexpr void make_errors(Draft& d) {
+  const LayerPlan& last = d.layer(d.logits_layer);
+  Wire wire{d.add_tensor(Role::kError, d.logits_layer, last.formats.error, d.summary.classes,
+                         d.options.micro_batch),
+            -1,
+            {}};
+  if (!d.summary.is_float) wire.factor = Scale::ratio(1, uint32_t(last.formats.error.max_code()));
+  for (int32_t i = d.count() - 1; i >= 0; --i) {
+    LayerPlan& l = d.layer(i);
+    if (!l.trains && !l.passes_error) break;
+    l.dy = wire;
+    if (l.node.op == Op::kConv1d && l.passes_error) {
+      const int64_t reach = int64_t(l.node.kernel - 1) * l.node.dilation - l.pad_left;
+      const int32_t last_step = (l.in.steps - 1 + l.pad_left) / l.node.stride;
+      d.tensor(wire.tensor).halo_before =
+          reach > 0 ? int32_t((reach + l.node.stride - 1) / l.node.stride) * l.out.channels : 0;
+      d.tensor(wire.tensor).halo_after =
+          last_step >= l.out.steps ? (last_step - l.out.steps + 1) * l.out.channels : 0;
+    }
+    if (!l.passes_error) break;
+    const bool pools =
+        l.node.op == Op::kMaxPool1d || l.node.op == Op::kAvgPool1d || l.node.op == Op::kGlobalAvgPool1d;
+    if (l.node.has_parameters() || (pools && l.node.stride < l.node.kernel)) {
+      const Format f = d.layer(i - 1).formats.error;
+      wire = {d.add_tensor(Role::kError, i - 1, f, l.in.size(), d.options.micro_batch), d.new_slot(), {}};
+    } else if (pools) {
+      wire.tensor =
+          d.add_tensor(Role::kError, i - 1, d.tensor(wire.tensor).format, l.in.size(), d.options.micro_batch);
+      if (l.node.op != Op::kMaxPool1d) wire.factor = wire.factor * Scale::ratio(1, uint32_t(l.node.kernel));
+    }
+    l.dx = wire;
+  }
+}
+
+/// Activations from the input on, then errors.
+constexpr void make_wires(Draft& d) {
+  const Format input = d.layer(0).formats.activation;
+  Wire wire{d.add_tensor(Role::kActivation, -1, input, d.model.input.size(), d.options.micro_batch),
+            d.new_slot(),
+            {}};
+  d.summary.input_tensor = wire.tensor;
+  d.summary.input_wire = wire;
+  for (int32_t i = 0; i < d.count(); ++i) {
+    LayerPlan& l = d.layer(i);
+    l.x = wire;
+    if (i == d.logits_layer) {
+      const Format f = d.summary.is_float ? float32_format() : sym_int32_format();
+      wire = {d.add_tensor(Role::kLogits, i, f, l.out.size(), d.options.micro_batch), -1, {}};
+      d.summary.logits_tensor = wire.tensor;
+    } else if (l.node.op == Op::kMaxPool1d) {
+      wire.tensor = d.add_tensor(Role::kActivation, i, d.tensor(wire.tensor).format, l.out.size(),
+                                 d.options.micro_batch);
+    } else if (l.node.op != Op::kRelu && l.node.op != Op::kFlatten) {
+      wire = {d.add_tensor(Role::kActivation, i, l.formats.activation, l.out.size(), d.options.micro_batch),
+              d.new_slot(),
+              {}};
+    }
+    l.y = wire;
+    if (l.node.op == Op::kConv1d) {
+      d.tensor(l.x.tensor).halo_before = l.pad_left * l.in.channels;
+      d.tensor(l.x.tensor).halo_after = l.pad_right * l.in.channels;
+    }
+  }
+  if (d.training()) make_errors(d);
+}
+
+}  // namespace mantissa::planning
