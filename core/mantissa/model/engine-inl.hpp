@@ -64,12 +64,21 @@ void Engine::parallel(int32_t count, int64_t work, Body&& body) {
   });
 }
 
-/// What the update of a layer needs, made once before its rows are updated.
+/// What the update of one parameter tensor needs, made once before its rows are updated.
+struct Engine::ParameterUpdate {
+  int16_t tensor = -1, slot = -1, momentum = -1, momentum_slot = -1;
+  Element sums = Element::kFloat32;
+  int32_t sum_shift = 0;
+  int64_t worst = 0;  ///< largest possible magnitude of an integer sum
+  ParameterStream stream = ParameterStream::kWeightUpdate;
+  Scale unit;               ///< of the integer sums
+  Scale new_momentum = {};  ///< scale of the integer momentum to be written
+  IntegerUpdate integer = {};
+  FloatUpdate real = {};
+};
+
 struct Engine::LayerUpdate {
-  IntegerUpdate weight_integer, bias_integer;
-  FloatUpdate weight_float, bias_float;
-  Scale weight_momentum, bias_momentum;  ///< scales of the momentum to be written
-  Scale weight_unit, bias_unit;          ///< one unit of the gradient sums
+  ParameterUpdate weight, bias;
 };
 
 inline ConvGeometry geometry_of(const LayerPlan& l, int32_t in_row, int32_t out_row) {

@@ -103,12 +103,17 @@ class Engine {
   void observe_gradient(const LayerPlan& l, const void* sums, int32_t row, int32_t rows, int32_t worker);
   void clear_gradients();
 
+  struct ParameterUpdate;
   struct LayerUpdate;
   LayerUpdate prepare_update(const LayerPlan& l) const;
+  void prepare_integer(const LayerPlan& l, ParameterUpdate& u) const;
+  void prepare_float(const LayerPlan& l, ParameterUpdate& u) const;
+  RandomKey update_key(const ParameterUpdate& u) const;
   void update_rows(const LayerPlan& l, const LayerUpdate& update, const void* sums, int32_t row, int32_t rows,
                    int32_t worker);
   void run_update(const LayerPlan& l);
   void commit_update(const LayerPlan& l, const LayerUpdate& update);
+  void commit_parameter(const LayerPlan& l, const ParameterUpdate& u, const UpdateSeen& seen);
   void refit_parameters(const LayerPlan& l, int16_t tensor, int16_t slot, uint64_t largest);
   void calibrate(const float* x, int32_t label);
 
