@@ -31,16 +31,18 @@ void Engine::run_backward(const LayerPlan& l) {
       }
     const int64_t work = int64_t(count_) * l.out.steps * l.weights;
     const int32_t tile = l.backward.tile_rows;
-    if (is_linear)
+    if (is_linear) {
       parallel((count_ + tile - 1) / tile, work, [&](int32_t i, int32_t worker) {
         backward_rows(l, i * tile, 0, i * tile + tile > count_ ? count_ - i * tile : tile, worker);
       });
-    else
+      for (int32_t s = 0; s < count_; ++s) clear_halo(l.dx.tensor, s);
+    } else {
       parallel(count_, work, [&](int32_t s, int32_t worker) {
         for (int32_t row = 0; row < l.in.steps; row += tile)
           backward_rows(l, s, row, row + tile > l.in.steps ? l.in.steps - row : tile, worker);
         clear_halo(l.dx.tensor, s);
       });
+    }
   }
   if (!plan_.summary.is_float && plan_.summary.scaling == Scaling::kDelayed && l.dx.slot != l.dy.slot)
     collect(l.dx.slot, backward_unit(l, 0));
