@@ -218,8 +218,10 @@ uint64_t Engine::state_hash() const {
     for (int16_t tensor : {l.weight, l.bias, l.weight_momentum, l.bias_momentum})
       if (tensor >= 0)
         hash.add_bytes(reinterpret_cast<const uint8_t*>(bytes(tensor).data()), bytes(tensor).size());
-    for (int16_t slot : {l.weight_slot, l.bias_slot, l.weight_momentum_slot, l.bias_momentum_slot})
-      add_scale(slot);
+    // The scale of operands made from float32 weights follows from the weights.
+    if (!l.formats.parameter.is_float())
+      for (int16_t slot : {l.weight_slot, l.bias_slot, l.weight_momentum_slot, l.bias_momentum_slot})
+        add_scale(slot);
     if (plan_.summary.scaling == Scaling::kDelayed && !plan_.summary.is_float) {
       add_scale(l.y.slot);
       add_scale(l.dx.slot);
