@@ -1,0 +1,146 @@
+// The engine's promises: memory is what the plan says, and the bits depend neither on micro-batches, threads nor kernels.
+#include "mantissa/model/engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include "mantissa/kernels/host_targets.hpp"
+#include "tests/training_run.hpp"
+
+namespace mantissa {
+namespace {
+
+using namespace test;
+
+void expect_same(const RunResult& expected, const RunResult& actual, const std::string& what) {
+  ASSERT_FALSE(actual.error) << what << ": error " << int(actual.error.code);
+  EXPECT_EQ(expected.losses, actual.losses) << what;
+  EXPECT_EQ(expected.hash, actual.hash) << what;
+  EXPECT_TRUE(actual.guards_intact) << what;
+}
+
+/// One run per way; the first is the measure.
+void expect_one_result(const NamedModel& m, const NamedRecipe& r) {
+  const std::string what = m.name + ", " + r.name + ", ";
+  const RunResult expected = train(m, r.recipe, {});
+  ASSERT_FALSE(expected.error) << what << "error " << int(expected.error.code);
+  EXPECT_TRUE(expected.guards_intact) << what;
+  expect_same(expected, train(m, r.recipe, {.micro_batch = 1}), what + "micro-batch 1");
+  expect_same(expected, train(m, r.recipe, {.micro_batch = 3}), what + "micro-batch 3");
+  expect_same(expected, train(m, r.recipe, {.tile_bytes = 64}), what + "small tiles");
+  for (size_t i = 0; host_target_name(i); ++i) {
+    select_host_target(host_target_name(i));
+    expect_same(expected, train(m, r.recipe, {.kernels = &kernels_hwy}), what + host_target_name(i));
+    if (i == 0)
+      expect_same(expected, train(m, r.recipe, {.micro_batch = 3, .threads = 3, .kernels = &kernels_hwy}),
+                  what + "micro-batch 3 with vectors");
+  }
+  select_host_target("best");
+}
+
+TEST(Engine, OneResultForEveryModelRecipeAndKernel) {
+  for (const NamedModel& m : odd_models())
+    for (const NamedRecipe& r : all_recipes()) ASSERT_NO_FATAL_FAILURE(expect_one_result(m, r));
+}
+
+/// Large enough that the engine wakes its threads.
+TEST(Engine, OneResultForEveryNumberOfThreads) {
+  const NamedModel convolutions = {
+      "convolutions",
+      {96, 4},
+      {conv1d({.channels = 16, .kernel = 5, .padding = Padding::kSame}), relu(),
+       max_pool1d({.kernel = 3, .stride = 2}), conv1d({.channels = 16, .kernel = 5, .stride = 2}), relu(),
+       avg_pool1d({.kernel = 2}), flatten(), linear({.features = 32}), relu(), linear({.features = 4})}};
+  const NamedModel linears = {
+      "linears", {1, 256}, {linear({.features = 128}), relu(), linear({.features = 4})}};
+  for (const NamedModel& m : {convolutions, linears})
+    for (const NamedRecipe& r : all_recipes()) {
+      const RunOptions base = {.batch = 8, .micro_batch = 8, .batches = 2, .kernels = &kernels_hwy};
+      const RunResult expected = train(m, r.recipe, base);
+      for (int32_t threads : {2, 3})
+        for (int32_t micro_batch : {8, 7}) {
+          RunOptions o = base;
+          o.threads = threads;
+          o.micro_batch = micro_batch;
+          const RunResult actual = train(m, r.recipe, o);
+          expect_same(expected, actual, m.name + ", " + r.name + ", threads " + std::to_string(threads));
+          EXPECT_GT(actual.threaded_runs, 0);
+        }
+    }
+}
+
+TEST(Engine, WithoutMomentumToo) {
+  for (const NamedRecipe& r : all_recipes()) {
+    RunOptions o = {.settings = {.lr = 0.25f, .momentum = 0.0f, .weight_decay = 0.01f}, .momentum = false};
+    const RunResult expected = train(small_model(), r.recipe, o);
+    o.micro_batch = 2;
+    o.kernels = &kernels_hwy;
+    expect_same(expected, train(small_model(), r.recipe, o), r.name);
+  }
+}
+
+TEST(Engine, SeedsDiffer) {
+  for (const NamedRecipe& r : all_recipes())
+    EXPECT_NE(train(small_model(), r.recipe, {.seed = 1}).hash,
+              train(small_model(), r.recipe, {.seed = 2}).hash);
+}
+
+TEST(Engine, Learns) {
+  for (const NamedRecipe& r : all_recipes()) {
+    const RunOptions o = {.batch = 16,
+                          .micro_batch = 16,
+                          .batches = 60,
+                          .kernels = &kernels_hwy,
+                          .settings = {.lr = 0.05f, .momentum = 0.875f, .weight_decay = 1e-4f}};
+    const RunResult run = train(small_model(), r.recipe, o);
+    const double samples = 16 * 16777216.0, first = double(run.losses[0]) / samples;
+    const double last =
+        double(run.losses[58] + run.losses[57] + run.losses[55] + run.losses[54]) / (4 * samples);
+    EXPECT_NEAR(first, 1.0986, 0.4) << r.name << ": ln 3 before anything is learnt";
+    EXPECT_LT(last, 0.25 * first) << r.name;
+  }
+}
+
+TEST(Engine, BindAcceptsExactlyWhatThePlanSays) {
+  for (const NamedRecipe& r : all_recipes()) {
+    const HeapPlan plan(small_model().model(), r.recipe, {.batch = 4, .micro_batch = 2});
+    const uint32_t needed = plan.summary.arena_bytes;
+    GuardedArena arena(needed + 8);
+    for (uint32_t bytes = 0; bytes <= needed; ++bytes) {
+      const Result<Engine> bound = Engine::bind(plan.view(), arena.bytes().first(bytes), kernels_ref);
+      ASSERT_EQ(bound.ok(), bytes == needed) << r.name << ", " << bytes << " of " << needed;
+      if (bound.ok()) break;
+      ASSERT_EQ(bound.error.code, ErrorCode::kArenaTooSmall);
+      ASSERT_EQ(bound.error.found, bytes);
+      ASSERT_EQ(bound.error.limit, needed);
+    }
+    const Result<Engine> bound = Engine::bind(plan.view(), arena.bytes().subspan(4), kernels_ref);
+    ASSERT_EQ(bound.error.code, ErrorCode::kArenaMisaligned);
+    ASSERT_EQ(bound.error.found, 4);
+  }
+}
+
+TEST(Engine, EvaluationChangesNoState) {
+  for (const NamedRecipe& r : all_recipes()) {
+    const RunOptions o = {.batch = 6, .micro_batch = 3};
+    const NamedModel m = small_model();
+    const HeapPlan plan(m.model(), r.recipe, o.plan_options());
+    GuardedArena arena(plan.summary.arena_bytes);
+    Engine engine = Engine::bind(plan.view(), arena.bytes(), kernels_ref).value;
+    engine.initialize(1);
+    engine.set_input_range(1.5f);
+    const Toy toy(m.input, 3, 12, 3);
+    train_batch(engine, o, toy, 0, 6);
+    const uint64_t before = engine.state_hash();
+    int32_t predictions[3];
+    const BatchResult first = engine.evaluate(toy.x.data(), toy.labels.data(), 3, predictions);
+    const BatchResult again = engine.evaluate(toy.x.data(), toy.labels.data(), 3, nullptr);
+    EXPECT_EQ(first.loss_q24, again.loss_q24) << r.name;
+    EXPECT_EQ(engine.state_hash(), before) << r.name;
+    int32_t correct = 0;
+    for (int32_t s = 0; s < 3; ++s) correct += predictions[s] == toy.labels[size_t(s)];
+    EXPECT_EQ(first.correct, correct);
+  }
+}
+
+}  // namespace
+}  // namespace mantissa
