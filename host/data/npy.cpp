@@ -13,11 +13,11 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <utility>
 
 #include "host/data/npy_header.hpp"
 #include "host/error.hpp"
+#include "host/file/atomic_file.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -141,24 +141,6 @@ std::string header_bytes(NpyType type, std::span<const size_t> shape) {
   return header + text;
 }
 
-void write_bytes(const std::filesystem::path& path, std::string_view header,
-                 std::span<const std::byte> payload) {
-  const std::filesystem::path temporary = path.string() + fmt::format(".tmp{}", ::getpid());
-  std::ofstream file(temporary, std::ios::binary);
-  file.write(header.data(), static_cast<std::streamsize>(header.size()));
-  file.write(reinterpret_cast<const char*>(payload.data()), static_cast<std::streamsize>(payload.size()));
-  file.close();
-  std::error_code failure;
-  if (file) std::filesystem::rename(temporary, path, failure);
-  if (!file || failure) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw Error(
-        fmt::format("{}: can not write {} bytes; is the folder there and writable, and the disk not full?",
-                    path.string(), header.size() + payload.size()));
-  }
-}
-
 template <class T>
 void write_array(const std::filesystem::path& path, std::span<const T> values,
                  std::span<const size_t> shape) {
@@ -168,7 +150,8 @@ void write_array(const std::filesystem::path& path, std::span<const T> values,
     throw Error(
         fmt::format("{}: {} values do not fill shape {}", path.string(), values.size(), shape_text(shape)));
   }
-  write_bytes(path, header_bytes(npy_type<T>(), shape), std::as_bytes(values));
+  const std::string header = header_bytes(npy_type<T>(), shape);
+  write_file_atomically(path, {std::as_bytes(std::span(header)), std::as_bytes(values)});
 }
 
 }  // namespace

@@ -1,0 +1,84 @@
+// What numbers of a saved model may be: bounds and the sentences about them.
+#include "host/file/model_check.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "host/error.hpp"
+#include "host/file/model_state.hpp"
+#include "mantissa/model/engine-inl.hpp"
+
+namespace mantissa::host {
+namespace {
+
+constexpr int32_t kLargestExponent =
+    4096;  // training that explodes ends at float32's 127 or a few times that
+
+float float_at(const SavedTensor& t, size_t i) {
+  float value;
+  std::memcpy(&value, t.data.data() + i * sizeof value, sizeof value);
+  return value;
+}
+
+int32_t split_code(const SavedTensor& t, size_t elements, size_t i) {
+  return static_cast<int8_t>(t.data[i]) * 256 + static_cast<int8_t>(t.data[elements + i]);
+}
+
+void check_codes(const SavedTensor& t, size_t elements, const std::string& what) {
+  const bool split = t.encoding == Encoding::kSplit;
+  const int32_t largest = split ? kSplitMax : symmetric_range(t.bits).high;
+  const auto* packed = reinterpret_cast<const uint8_t*>(t.data.data());
+  for (size_t i = 0; i < elements; ++i) {
+    const int32_t code = split ? split_code(t, elements, i) : unpack_code(packed, t.bits, i);
+    if (code < -largest || code > largest)
+      throw Error(fmt::format("{}: code {} is {}, and {} bits hold -{} to {}", what, i, code, t.bits, largest,
+                              largest));
+  }
+}
+
+}  // namespace
+
+void check_settings(const SavedModel& model, const std::string& name) {
+  if (!std::isfinite(model.input_range) || model.input_range < 0)
+    throw Error(
+        fmt::format("{}: an input range of {}; it must be finite and not negative", name, model.input_range));
+  if (model.description.classes == 0) throw Error(fmt::format("{}: the number of classes is missing", name));
+  const auto& [mean, inverse_std] = model.normalization;
+  const auto channels = static_cast<size_t>(model.description.input.channels);
+  if (mean.size() != inverse_std.size() || (!mean.empty() && mean.size() != channels))
+    throw Error(fmt::format("{}: normalisation of {} and {} channels; the input has {}", name, mean.size(),
+                            inverse_std.size(), channels));
+  for (size_t c = 0; c < mean.size(); ++c)
+    if (!std::isfinite(mean[c]) || !std::isfinite(inverse_std[c]) || inverse_std[c] <= 0)
+      throw Error(fmt::format(
+          "{}: normalisation of channel {} is (x - {}) * {}; both must be finite, the second above 0", name,
+          c, mean[c], inverse_std[c]));
+}
+
+void check_size(const PlanView& plan, size_t payload_bytes, const std::string& name) {
+  size_t bytes = 0;
+  for (const StateEntry& e : durable_tensors(plan)) bytes += plan.tensors[static_cast<size_t>(e.id)].bytes;
+  if (bytes > payload_bytes)
+    throw Error(
+        fmt::format("{}: its model has {} bytes of state, the file only {}", name, bytes, payload_bytes));
+}
+
+void check_elements(const SavedTensor& tensor, size_t elements, const std::string& what) {
+  if (tensor.encoding != Encoding::kFloat32) return check_codes(tensor, elements, what);
+  for (size_t i = 0; i < elements; ++i)
+    if (!std::isfinite(float_at(tensor, i)))
+      throw Error(fmt::format("{}: value {} is {}: training has diverged; a lower lr may help", what, i,
+                              float_at(tensor, i)));
+}
+
+void check_scale(Scale scale, const std::string& what) {
+  const bool normalized = scale.mantissa >> 30 == 1;
+  if (!normalized || scale.exponent < -kLargestExponent || scale.exponent > kLargestExponent)
+    throw Error(fmt::format(
+        "{}: {} * 2^{} is not a scale: the mantissa must have 31 bits, the exponent be within +-{}", what,
+        scale.mantissa, scale.exponent, kLargestExponent));
+}
+
+}  // namespace mantissa::host

@@ -1,0 +1,24 @@
+// What numbers of a saved model may be.
+// The engine's proofs hold for codes in their range and normalised scales; nothing else may come near it.
+#pragma once
+#include <string>
+
+#include "host/file/model_file.hpp"
+
+namespace mantissa::host {
+
+/// Each throws Error, beginning with `what` or `name`, at the first number that is not allowed.
+
+/// Input range and normalisation. Classes must be known.
+void check_settings(const SavedModel& model, const std::string& name);
+
+/// The plan's durable tensors must fit in the payload, since no two share bytes.
+void check_size(const PlanView& plan, size_t payload_bytes, const std::string& name);
+
+/// Floats finite, codes in the symmetric range. Requires as many bytes as `elements` take.
+void check_elements(const SavedTensor& tensor, size_t elements, const std::string& what);
+
+/// A mantissa of 31 bits, and an exponent so small that products of a few scales keep theirs in 32 bits.
+void check_scale(Scale scale, const std::string& what);
+
+}  // namespace mantissa::host
