@@ -3,25 +3,13 @@
 #pragma once
 #include <atomic>
 #include <cstring>
-#include <string>
 #include <thread>
 #include <vector>
 
 #include "mantissa/model/engine.hpp"
+#include "tests/models.hpp"
 
 namespace mantissa::test {
-
-struct NamedModel {
-  std::string name;
-  Shape input;
-  std::vector<Node> nodes;
-  Model model() const { return {input, nodes}; }
-};
-
-struct NamedRecipe {
-  std::string name;
-  Recipe recipe;
-};
 
 /// A plan whose arrays are as long as the model needs.
 struct HeapPlan {
@@ -190,157 +178,6 @@ inline RunResult train(const NamedModel& m, const Recipe& recipe, const RunOptio
   result.guards_intact = arena.guards_intact();
   result.threaded_runs = threads.runs;
   return result;
-}
-
-/// The usual network for signals.
-inline NamedModel small_model() {
-  return {"small",
-          {16, 3},
-          {conv1d({.channels = 8, .kernel = 3, .padding = Padding::kSame}), relu(), max_pool1d({.kernel = 2}),
-           conv1d({.channels = 8, .kernel = 3}), relu(), global_avg_pool1d(), linear({.features = 3})}};
-}
-
-/// Every layer in every role, and attributes that need care.
-inline std::vector<NamedModel> odd_models() {
-  const Node first = conv1d({.channels = 6, .kernel = 3, .padding = Padding::kSame});
-  const Node out = linear({.features = 3});
-  const Node gap = global_avg_pool1d();
-  return {
-      small_model(),
-      {"stride",
-       {17, 3},
-       {first, relu(), conv1d({.channels = 5, .kernel = 3, .stride = 2, .padding = Padding::kSame}), relu(),
-        gap, out}},
-      {"stride beyond kernel",
-       {17, 3},
-       {first, relu(), conv1d({.channels = 5, .kernel = 2, .stride = 3}), relu(), gap, out}},
-      {"dilation",
-       {16, 3},
-       {first, relu(), conv1d({.channels = 5, .kernel = 3, .dilation = 2}), relu(), gap, out}},
-      {"asymmetric",
-       {16, 3},
-       {first, relu(),
-        conv1d({.channels = 5,
-                .kernel = 4,
-                .stride = 2,
-                .dilation = 3,
-                .padding = Padding::kExplicit,
-                .pad_left = 7,
-                .pad_right = 2}),
-        gap, out}},
-      {"wide padding",
-       {8, 3},
-       {first,
-        conv1d({.channels = 4, .kernel = 2, .padding = Padding::kExplicit, .pad_left = 5, .pad_right = 6}),
-        gap, out}},
-      {"groups",
-       {16, 4},
-       {conv1d({.channels = 6, .kernel = 3, .groups = 2}), relu(),
-        conv1d({.channels = 12, .kernel = 3, .groups = 6}), relu(), gap, out}},
-      {"groups with stride and dilation",
-       {20, 4},
-       {first,
-        conv1d(
-            {.channels = 6, .kernel = 3, .stride = 2, .dilation = 2, .groups = 3, .padding = Padding::kSame}),
-        relu(), gap, out}},
-      {"average pool",
-       {16, 3},
-       {first, relu(), avg_pool1d({.kernel = 2}),
-        conv1d({.channels = 4, .kernel = 3, .padding = Padding::kSame}), gap, out}},
-      {"overlapping average pool",
-       {16, 3},
-       {first, relu(), avg_pool1d({.kernel = 3, .stride = 2}), conv1d({.channels = 4, .kernel = 3}), gap,
-        out}},
-      {"overlapping max pool",
-       {16, 3},
-       {first, relu(), max_pool1d({.kernel = 3, .stride = 1}), conv1d({.channels = 4, .kernel = 3}), gap,
-        out}},
-      {"pools with gaps",
-       {17, 3},
-       {first, max_pool1d({.kernel = 2, .stride = 3}), conv1d({.channels = 4, .kernel = 2}), relu(),
-        avg_pool1d({.kernel = 1, .stride = 2}), flatten(), out}},
-      {"relu after pool",
-       {16, 3},
-       {first, max_pool1d({.kernel = 2}), relu(), conv1d({.channels = 4, .kernel = 3}),
-        avg_pool1d({.kernel = 2}), relu(), flatten(), out}},
-      {"relu after overlapping pool",
-       {16, 3},
-       {first, avg_pool1d({.kernel = 4, .stride = 2}), relu(), conv1d({.channels = 4, .kernel = 3}), gap,
-        relu(), out}},
-      {"frozen first",
-       {16, 3},
-       {conv1d({.channels = 4, .kernel = 3, .training = Training::kFrozen}), relu(),
-        conv1d({.channels = 4, .kernel = 3}), relu(), gap, out}},
-      {"frozen between",
-       {16, 3},
-       {first, relu(), conv1d({.channels = 4, .kernel = 3, .training = Training::kFrozen}), relu(), gap,
-        out}},
-      {"frozen last", {16, 3}, {first, relu(), gap, linear({.features = 3, .training = Training::kFrozen})}},
-      {"all frozen",
-       {16, 3},
-       {conv1d({.channels = 4, .kernel = 3, .training = Training::kFrozen}), gap,
-        linear({.features = 3, .training = Training::kFrozen})}},
-      {"no bias",
-       {16, 3},
-       {conv1d({.channels = 4, .kernel = 3, .bias = Bias::kNone}), relu(), flatten(),
-        linear({.features = 3, .bias = Bias::kNone})}},
-      {"last is a convolution",
-       {16, 3},
-       {first, relu(), max_pool1d({.kernel = 4}), conv1d({.channels = 3, .kernel = 4})}},
-      {"last is a pool", {16, 3}, {first, relu(), conv1d({.channels = 3, .kernel = 1}), gap}},
-      {"flatten behind a padded convolution",
-       {16, 3},
-       {first, relu(), conv1d({.channels = 4, .kernel = 5, .stride = 2, .padding = Padding::kSame}), relu(),
-        flatten(), linear({.features = 9}), relu(), out}},
-      {"convolution behind Linear",
-       {16, 3},
-       {first, flatten(), linear({.features = 6}), relu(),
-        conv1d({.channels = 5, .kernel = 3, .padding = Padding::kSame}), relu(),
-        conv1d({.channels = 4, .kernel = 3, .padding = Padding::kSame}), out}},
-      {"layers by themselves",
-       {1, 12},
-       {linear({.features = 10}), relu(), relu(), linear({.features = 7}), flatten(), relu(), out,
-        flatten()}},
-      {"relu first",
-       {16, 3},
-       {relu(), conv1d({.channels = 4, .kernel = 3, .padding = Padding::kSame}), gap, out}},
-      {"pool first",
-       {16, 3},
-       {avg_pool1d({.kernel = 3, .stride = 2}), max_pool1d({.kernel = 2}),
-        conv1d({.channels = 4, .kernel = 3, .padding = Padding::kSame}), gap, out}},
-      {"one Linear", {1, 5}, {out}},
-  };
-}
-
-/// The four recipes and what a user may write: other widths, storages, scalings and roundings.
-inline std::vector<NamedRecipe> all_recipes() {
-  std::vector<NamedRecipe> all = {{"float32", float32_recipe()},
-                                  {"sym12", sym12_recipe()},
-                                  {"sym8", sym8_recipe()},
-                                  {"int8", int8_recipe()}};
-  const auto add = [&all](std::string name, Recipe base, auto change) {
-    change(base);
-    all.push_back({std::move(name), base});
-  };
-  add("int8, 8-bit momentum", int8_recipe(), [](Recipe& r) { r.formats.momentum = sym_format(8); });
-  add("int8, 8-bit parameters", int8_recipe(), [](Recipe& r) { r.formats.parameter = sym_format(8); });
-  add("int8, 12-bit parameters", int8_recipe(), [](Recipe& r) { r.formats.parameter = sym_format(12); });
-  add("int8, 6-bit weights", int8_recipe(), [](Recipe& r) { r.formats.weight = sym_format(6); });
-  add("int8, rounding to even", int8_recipe(), [](Recipe& r) {
-    r.wire_rounding = r.parameter_rounding = Rounding::kHalfEven;
-    r.decay = 0.0f;
-  });
-  add("int16", int8_recipe(),
-      [](Recipe& r) { r.formats.activation = r.formats.error = r.formats.weight = sym_format(16); });
-  add("sym8, 12-bit parameters", sym8_recipe(), [](Recipe& r) { r.formats.parameter = sym_format(12); });
-  add("sym8, stochastic wires", sym8_recipe(), [](Recipe& r) { r.wire_rounding = Rounding::kStochastic; });
-  add("sym8, 16-bit errors", sym8_recipe(), [](Recipe& r) { r.formats.error = sym_format(16); });
-  add("sym8, float parameters", sym8_recipe(), [](Recipe& r) { r.formats.parameter = float32_format(); });
-  add("sym8 dynamic", sym8_recipe(), [](Recipe& r) { r.scaling = Scaling::kDynamic; });
-  add("sym16 dynamic", sym12_recipe(),
-      [](Recipe& r) { r.formats.activation = r.formats.error = r.formats.weight = sym_format(16); });
-  add("sym12, 14-bit parameters", sym12_recipe(), [](Recipe& r) { r.formats.parameter = sym_format(14); });
-  return all;
 }
 
 }  // namespace mantissa::test

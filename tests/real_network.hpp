@@ -1,0 +1,163 @@
+// The model by its definition: naive loops in double, beside each value a bound of how far integers may be from it.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "mantissa/model/engine.hpp"
+
+namespace mantissa::test {
+
+inline double value_of(Scale s) { return std::ldexp(double(s.mantissa), s.exponent); }
+
+/// A signal [steps, channels]; `error` bounds the distance of the integer signal, 0 where there is none.
+struct Signal {
+  std::vector<double> value, error;
+};
+
+/// What rounding adds behind one layer.
+struct LayerError {
+  double bias = 0;   ///< half a unit of the accumulator
+  double value = 0;  ///< half a step of the wire, a whole one for stochastic rounding
+};
+
+struct RealLayer {
+  LayerPlan plan;
+  std::vector<double> weights, biases;
+  LayerError error;
+};
+
+inline void conv_forward(const RealLayer& l, const Signal& x, Signal& y) {
+  const Node& n = l.plan.node;
+  const int32_t in = l.plan.in.channels, group_in = in / n.groups, group_out = n.outputs / n.groups;
+  for (int32_t t = 0; t < l.plan.out.steps; ++t)
+    for (int32_t o = 0; o < n.outputs; ++o) {
+      double sum = l.biases.empty() ? 0 : l.biases[size_t(o)], error = l.biases.empty() ? 0 : l.error.bias;
+      for (int32_t k = 0; k < n.kernel; ++k) {
+        const int32_t from = t * n.stride + k * n.dilation - l.plan.pad_left;
+        if (from < 0 || from >= l.plan.in.steps) continue;
+        for (int32_t c = 0; c < group_in; ++c) {
+          const double w = l.weights[size_t((o * n.kernel + k) * group_in + c)];
+          const size_t i = size_t(from * in + o / group_out * group_in + c);
+          sum += w * x.value[i];
+          error += std::fabs(w) * x.error[i];
+        }
+      }
+      y.value.push_back(sum);
+      y.error.push_back(error + l.error.value);
+    }
+}
+
+inline void pool_forward(const RealLayer& l, const Signal& x, Signal& y) {
+  const Node& n = l.plan.node;
+  const int32_t channels = l.plan.in.channels;
+  for (int32_t t = 0; t < l.plan.out.steps; ++t)
+    for (int32_t c = 0; c < channels; ++c) {
+      double sum = 0, error_sum = 0, largest = -INFINITY, error_largest = 0;
+      for (int32_t k = 0; k < n.kernel; ++k) {
+        const size_t i = size_t((t * n.stride + k) * channels + c);
+        sum += x.value[i];
+        error_sum += x.error[i];
+        largest = std::max(largest, x.value[i]);
+        error_largest = std::max(error_largest, x.error[i]);
+      }
+      const bool is_max = n.op == Op::kMaxPool1d;
+      y.value.push_back(is_max ? largest : sum / n.kernel);
+      y.error.push_back(is_max ? error_largest : error_sum / n.kernel + l.error.value);
+    }
+}
+
+/// A model in double. Its parameters are set by the test.
+struct RealNetwork {
+  explicit RealNetwork(const PlanView& plan) {
+    for (const LayerPlan& l : plan.layers)
+      layers.push_back({l,
+                        std::vector<double>(size_t(l.weights)),
+                        std::vector<double>(l.bias >= 0 ? size_t(l.node.outputs) : 0),
+                        {}});
+  }
+
+  Signal forward(Signal x) const {
+    for (const RealLayer& l : layers) {
+      Signal y;
+      switch (l.plan.node.op) {
+        case Op::kLinear:
+        case Op::kConv1d: conv_forward(l, x, y); break;
+        case Op::kMaxPool1d:
+        case Op::kAvgPool1d:
+        case Op::kGlobalAvgPool1d: pool_forward(l, x, y); break;
+        case Op::kRelu:
+          y = x;
+          for (double& v : y.value) v = std::max(v, 0.0);
+          break;
+        case Op::kFlatten: y = x; break;
+      }
+      x = std::move(y);
+    }
+    return x;
+  }
+
+  /// Nats of one sample.
+  double loss(const float* x, int32_t label) const {
+    const size_t size = size_t(layers[0].plan.in.size());
+    const std::vector<double> logits = forward({{x, x + size}, std::vector<double>(size)}).value;
+    double sum = 0;
+    for (double v : logits) sum += std::exp(v - logits[size_t(label)]);
+    return std::log(sum);
+  }
+
+  /// Gradient of the mean loss by central differences, for one parameter.
+  double slope(double& parameter, const float* x, const int32_t* labels, int32_t samples) const {
+    constexpr double kStep = 1e-6;
+    const double at = parameter;
+    double sum = 0;
+    for (int32_t s = 0; s < samples; ++s) {
+      const float* sample = x + ptrdiff_t(s) * layers[0].plan.in.size();
+      parameter = at + kStep;
+      sum += loss(sample, labels[s]);
+      parameter = at - kStep;
+      sum -= loss(sample, labels[s]);
+    }
+    parameter = at;
+    return sum / (2 * kStep * samples);
+  }
+
+  std::vector<RealLayer> layers;
+};
+
+/// Of one step of the operand.
+inline double operand_scale(const Engine& engine, const LayerPlan& l) {
+  const int drop = l.formats.parameter.is_float() ? 0 : l.formats.parameter.bits - l.formats.weight.bits;
+  return std::ldexp(value_of(engine.state(l.weight_slot).scale), drop);
+}
+
+/// Weight i as products read it: the stored one in steps of the operand. A tie goes up for codes, away from 0 for floats.
+inline double operand_value(const Engine& engine, const LayerPlan& l, int32_t i) {
+  const double step = operand_scale(engine, l), stored_scale = value_of(engine.state(l.weight_slot).scale);
+  const double value = engine.parameter_value(l, l.weight, i), largest = l.formats.weight.max_code();
+  const double code = l.formats.parameter.is_float()
+                          ? std::round(double(float(value) * float(1 / step)))
+                          : std::floor(std::round(value / stored_scale) * (stored_scale / step) + 0.5);
+  return std::clamp(code, -largest, largest) * step;
+}
+
+inline double wire_step(const Engine& engine, const Wire& wire, int32_t sample) {
+  return (wire.slot < 0 ? 1.0 : value_of(engine.state(wire.slot, sample).scale)) * value_of(wire.factor);
+}
+
+/// The engine's network with the weights that its products read and the biases as stored. Call it after a forward
+/// pass, which makes the scales of operands.
+inline RealNetwork real_network(const Engine& engine) {
+  RealNetwork net(engine.plan());
+  for (RealLayer& l : net.layers) {
+    if (!l.plan.node.has_parameters()) continue;
+    for (int32_t i = 0; i < l.plan.weights; ++i)
+      l.weights[size_t(i)] = engine.plan().summary.is_float ? engine.parameter_value(l.plan, l.plan.weight, i)
+                                                            : operand_value(engine, l.plan, i);
+    for (size_t i = 0; i < l.biases.size(); ++i)
+      l.biases[i] = engine.parameter_value(l.plan, l.plan.bias, int32_t(i));
+  }
+  return net;
+}
+
+}  // namespace mantissa::test
