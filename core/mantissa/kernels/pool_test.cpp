@@ -1,0 +1,176 @@
+// Pools against their definitions, in the reference and on every instruction set of this machine, bit for bit.
+#include "mantissa/kernels/pool.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "mantissa/kernels/host_targets.hpp"
+#include "mantissa/kernels/kernels.hpp"
+
+namespace mantissa {
+namespace {
+
+template <class T>
+constexpr Element kElement = sizeof(T) == 1   ? Element::kInt8
+                             : sizeof(T) == 2 ? Element::kInt16
+                                              : Element::kFloat32;
+
+/// Few different values, so that windows tie, and the extremes.
+template <class T>
+std::vector<T> random_values(size_t n, std::mt19937& random) {
+  std::vector<T> values(n);
+  for (T& v : values) {
+    const uint32_t kind = random() % 8;
+    const int32_t largest = kElement<T> == Element::kInt16 ? 32767 : 127;
+    v = kind == 0   ? T(largest)
+        : kind == 1 ? T(-largest)
+        : kind < 5  ? T(int32_t(random() % 5) - 2)
+                    : T(int32_t(random() % 255) - 127);
+  }
+  return values;
+}
+
+template <class Body>
+void on_every_target(Body body) {
+  body(kernels_ref, "reference");
+  for (size_t i = 0; host_target_name(i); ++i) {
+    select_host_target(host_target_name(i));
+    body(kernels_hwy, host_target_name(i));
+  }
+  select_host_target("best");
+}
+
+PoolShape random_shape(std::mt19937& random, bool overlaps) {
+  PoolShape s;
+  s.channels = random() % 3 ? 1 + int32_t(random() % 40) : 64 + int32_t(random() % 80);
+  s.kernel = random() % 2 ? 2 : 1 + int32_t(random() % 6);
+  s.stride = overlaps ? 1 + int32_t(random() % uint32_t(s.kernel))
+                      : s.kernel + int32_t(random() % 3 == 0 ? random() % 3 : 0);
+  s.out_steps = 1 + int32_t(random() % 9);
+  s.in_steps = (s.out_steps - 1) * s.stride + s.kernel + int32_t(random() % uint32_t(s.stride));
+  return s;
+}
+
+size_t in_size(const PoolShape& s) { return size_t(s.in_steps) * size_t(s.channels); }
+size_t out_size(const PoolShape& s) { return size_t(s.out_steps) * size_t(s.channels); }
+size_t in_index(const PoolShape& s, int32_t t, int32_t k, int32_t c) {
+  return size_t((t * s.stride + k) * s.channels + c);
+}
+
+/// The tap that wins a window: the first of the largest.
+template <class T>
+int32_t winner(const PoolShape& s, const std::vector<T>& x, int32_t t, int32_t c) {
+  int32_t best = 0;
+  for (int32_t k = 1; k < s.kernel; ++k)
+    if (x[in_index(s, t, k, c)] > x[in_index(s, t, best, c)]) best = k;
+  return best;
+}
+
+template <class Body>
+void for_each_window(const PoolShape& s, Body body) {
+  for (int32_t t = 0; t < s.out_steps; ++t)
+    for (int32_t c = 0; c < s.channels; ++c) body(t, c, size_t(t * s.channels + c));
+}
+
+template <class T, class Sum>
+void check_forward(std::mt19937& random) {
+  const PoolShape s = random_shape(random, random() % 2);
+  const std::vector<T> x = random_values<T>(in_size(s), random);
+  std::vector<T> expected(out_size(s));
+  std::vector<Sum> expected_sums(out_size(s));
+  for_each_window(s, [&](int32_t t, int32_t c, size_t i) {
+    expected[i] = x[in_index(s, t, winner(s, x, t, c), c)];
+    for (int32_t k = 0; k < s.kernel; ++k) expected_sums[i] += x[in_index(s, t, k, c)];
+  });
+  on_every_target([&](const Kernels& kernels, const char* name) {
+    std::vector<T> y(out_size(s), T(99));
+    kernels.max_pool({s, kElement<T>, x.data(), y.data()});
+    ASSERT_EQ(y, expected) << name;
+    std::vector<Sum> sums(out_size(s), Sum(99));
+    kernels.window_sums({s, kElement<T>, x.data(), sums.data()});
+    ASSERT_EQ(sums, expected_sums) << name;
+  });
+}
+
+TEST(Pool, Forward) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 300; ++i) {
+    check_forward<int8_t, int32_t>(random);
+    check_forward<int16_t, int32_t>(random);
+    check_forward<float, float>(random);
+  }
+}
+
+template <class T, class E>
+void check_backward(std::mt19937& random) {
+  const PoolShape s = random_shape(random, false);
+  const std::vector<T> x = random_values<T>(in_size(s), random);
+  const std::vector<E> dy = random_values<E>(out_size(s), random);
+  for (Activation input : {Activation::kNone, Activation::kRelu}) {
+    std::vector<E> expected_max(in_size(s)), expected_average(in_size(s));
+    for_each_window(s, [&](int32_t t, int32_t c, size_t i) {
+      const size_t best = in_index(s, t, winner(s, x, t, c), c);
+      if (input == Activation::kNone || x[best] > 0) expected_max[best] = dy[i];
+      for (int32_t k = 0; k < s.kernel; ++k)
+        if (input == Activation::kNone || x[in_index(s, t, k, c)] > 0)
+          expected_average[in_index(s, t, k, c)] = dy[i];
+    });
+    on_every_target([&](const Kernels& kernels, const char* name) {
+      std::vector<E> dx(in_size(s), E(99));
+      kernels.max_pool_backward({s, kElement<T>, kElement<E>, x.data(), dy.data(), dx.data(), input});
+      ASSERT_EQ(dx, expected_max) << name << " kernel " << s.kernel << " stride " << s.stride;
+      dx.assign(in_size(s), E(99));
+      kernels.spread({s, kElement<T>, kElement<E>, input == Activation::kRelu ? x.data() : nullptr, dy.data(),
+                      dx.data()});
+      ASSERT_EQ(dx, expected_average) << name << " kernel " << s.kernel << " stride " << s.stride;
+    });
+  }
+}
+
+TEST(Pool, BackwardOfSeparateWindows) {
+  std::mt19937 random(2);
+  for (int i = 0; i < 200; ++i) {
+    check_backward<int8_t, int8_t>(random);
+    check_backward<int8_t, int16_t>(random);
+    check_backward<int16_t, int8_t>(random);
+    check_backward<int16_t, int16_t>(random);
+    check_backward<float, float>(random);
+  }
+}
+
+template <class T, class E, class Sum>
+void check_overlap(std::mt19937& random) {
+  const PoolShape s = random_shape(random, true);
+  const std::vector<T> x = random_values<T>(in_size(s), random);
+  const std::vector<E> dy = random_values<E>(out_size(s), random);
+  std::vector<Sum> expected_max(in_size(s)), expected_average(in_size(s));
+  for_each_window(s, [&](int32_t t, int32_t c, size_t i) {
+    expected_max[in_index(s, t, winner(s, x, t, c), c)] += dy[i];
+    for (int32_t k = 0; k < s.kernel; ++k) expected_average[in_index(s, t, k, c)] += dy[i];
+  });
+  on_every_target([&](const Kernels& kernels, const char* name) {
+    std::vector<Sum> sums(in_size(s), Sum(99));
+    kernels.overlap_sums({s, kElement<T>, kElement<E>, x.data(), dy.data(), sums.data()});
+    ASSERT_EQ(sums, expected_max) << name;
+    sums.assign(in_size(s), Sum(99));
+    kernels.overlap_sums({s, kElement<T>, kElement<E>, nullptr, dy.data(), sums.data()});
+    ASSERT_EQ(sums, expected_average) << name;
+  });
+}
+
+TEST(Pool, BackwardOfOverlappingWindows) {
+  std::mt19937 random(3);
+  for (int i = 0; i < 200; ++i) {
+    check_overlap<int8_t, int8_t, int32_t>(random);
+    check_overlap<int8_t, int16_t, int32_t>(random);
+    check_overlap<int16_t, int8_t, int32_t>(random);
+    check_overlap<int16_t, int16_t, int32_t>(random);
+    check_overlap<float, float, float>(random);
+  }
+}
+
+}  // namespace
+}  // namespace mantissa

@@ -1,0 +1,165 @@
+// The update against PyTorch (float32) and against exact real numbers (integers).
+#include "mantissa/optim/sgd.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "mantissa/kernels/kernels.hpp"
+
+namespace mantissa {
+namespace {
+
+TEST(Sgd, Float32FollowsPyTorch) {
+  struct Step {
+    float gradient[5], parameters[5], momentum[5];
+  };
+  // Printed by tools/golden/sgd_torch.py: lr 0.1, momentum 0.9, weight decay 0.01; the first row is the start.
+  const Step steps[] = {
+#include "mantissa/optim/sgd_torch.inc"
+  };
+  std::vector<float> p(steps[0].parameters, steps[0].parameters + 5), v(5);
+  for (const Step* step = steps + 1; step != std::end(steps); ++step) {
+    FloatUpdate u;
+    u.sums = step->gradient;
+    u.values = p.data();
+    u.momentum = v.data();
+    u.decay = 0.9f;
+    u.pull = 0.01f;
+    u.rate = 0.1f;
+    u.count = 5;
+    kernels_ref.update_float(u);
+    for (size_t i = 0; i < 5;
+         ++i) {  // PyTorch may fuse a product with its sum: a rounding less per operation
+      EXPECT_NEAR(p[i], step->parameters[i], 4 * 0x1p-24 * 4);
+      EXPECT_NEAR(v[i], step->momentum[i], 4 * 0x1p-24 * 8);
+    }
+  }
+}
+
+double value_of(Scale s) { return std::ldexp(double(s.mantissa), s.exponent); }
+
+/// One element's update in real numbers.
+struct Real {
+  double v, p;
+};
+
+struct IntegerCase {
+  SgdSettings settings;
+  SgdScales scales;
+  int32_t sum = 0;
+  int16_t momentum = 0;
+  int16_t parameter = 0;
+
+  Real expected() const {
+    const double p = parameter * value_of(scales.parameter);
+    const double v = settings.momentum * (momentum * value_of(scales.old_momentum)) +
+                     sum * value_of(scales.gradient) + settings.weight_decay * p;
+    return {v, p};
+  }
+};
+
+IntegerCase random_case(std::mt19937& random) {
+  const auto real = [&] { return float(random() % 1000 + 1) / 1000; };
+  const auto scale = [&](float least) { return Scale::from_float(least * (1 + real())); };
+  IntegerCase c;
+  c.settings = {
+      .lr = 0.5f * real(), .momentum = 0.98f * real(), .weight_decay = random() % 2 ? 0.01f * real() : 0.0f};
+  c.scales = {scale(1e-7f), scale(1e-5f), scale(4e-6f), scale(4e-6f)};
+  c.sum = int32_t(random() % 200001) - 100000;
+  c.momentum = int16_t(int32_t(random() % 10001) - 5000);
+  c.parameter = int16_t(int32_t(random() % 50001) - 25000);
+  return c;
+}
+
+/// Both codes are the floor of the exact value plus a number in (0, 1), so less than 1 away, but for the factors.
+TEST(Sgd, IntegersAreLessThanAStepFromTheRealUpdate) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 20000; ++i) {
+    IntegerCase c = random_case(random);
+    const Real expected = c.expected();
+    IntegerUpdate u;
+    set_momentum_factors(u, c.settings, c.scales, {.sums = 17, .parameter = 15, .momentum = 15});
+    int16_t p = c.parameter, v = c.momentum;
+    u.sums = &c.sum;
+    u.parameters = {.data = &p, .bits = 16, .range = symmetric_range(16)};
+    u.momentum = &v;
+    u.momentum_range = symmetric_range(16);
+    u.rounding = i % 2 ? Rounding::kStochastic : Rounding::kHalfAway;
+    u.key = random_key(1, uint32_t(i), 0);
+    u.count = 1;
+    kernels_ref.update_integer(u);
+    const double step = i % 2 ? 1 : 0.5, v_unit = value_of(c.scales.new_momentum),
+                 p_unit = value_of(c.scales.parameter);
+    if (std::fabs(expected.v) >= 32000 * v_unit) continue;
+    // Factors: 2^-29 of a term and 2^-33 per unit; below 0.01 together. Random bits: 2^-9.
+    ASSERT_NEAR(v, expected.v / v_unit, step + 0.02);
+    const double p_expected = (expected.p - double(c.settings.lr) * v * v_unit) / p_unit;
+    if (std::fabs(p_expected) < 32000) {
+      ASSERT_NEAR(p, p_expected, step + 0.02);
+    }
+  }
+}
+
+TEST(Sgd, IntegersWithoutMomentum) {
+  std::mt19937 random(2);
+  for (int i = 0; i < 20000; ++i) {
+    IntegerCase c = random_case(random);
+    c.settings.momentum = 0;
+    const Real expected = c.expected();
+    IntegerUpdate u;
+    set_plain_factors(u, c.settings, c.scales, {.sums = 17, .parameter = 15});
+    int16_t p = c.parameter;
+    u.sums = &c.sum;
+    u.parameters = {.data = &p, .bits = 16, .range = symmetric_range(16)};
+    u.key = random_key(1, uint32_t(i), 0);
+    u.count = 1;
+    kernels_ref.update_integer(u);
+    const double unit = value_of(c.scales.parameter);
+    const double wanted = (expected.p - double(c.settings.lr) * expected.v) / unit;
+    if (std::fabs(wanted) < 32000) {
+      ASSERT_NEAR(p, wanted, 1.02);
+    }
+  }
+}
+
+/// Updates of a hundredth of a step are not lost: 8 random bits leave a bias below 2^-9 of a step.
+TEST(Sgd, SmallUpdatesArriveOnAverage) {
+  constexpr int32_t kCount = 200000;
+  const std::vector<int32_t> sums(kCount, 100);
+  std::vector<int16_t> p(kCount, 0);
+  IntegerUpdate u;
+  u.sums = sums.data();
+  u.parameters = {.data = p.data(), .bits = 16, .range = symmetric_range(16)};
+  set_plain_factors(u, {.lr = 1.0f, .momentum = 0}, {Scale::ratio(1, 10000), Scale{}, Scale{}, Scale{}},
+                    {.sums = 7});
+  u.key = random_key(9, 0, 0);
+  u.count = kCount;
+  kernels_ref.update_integer(u);
+  double mean = 0;
+  for (int16_t code : p) mean += double(code) / kCount;
+  EXPECT_NEAR(mean, -0.01, 6 * std::sqrt(0.01 / kCount));  // six deviations of a rare event
+}
+
+TEST(Q32, IsAsExactAsItSays) {
+  std::mt19937 random(3);
+  for (int i = 0; i < 200000; ++i) {
+    const Scale factor{(1u << 30) | uint32_t(random() >> 2), int32_t(random() % 70) - 66};
+    const int bits = 1 + int(random() % 31);
+    const Q32 q = q32(factor, bits);
+    ASSERT_GE(q.q, 0);
+    ASSERT_LT(q.q, 1 << 30);
+    ASSERT_GE(q.shift, 0);
+    ASSERT_LE(q.shift + bits, 31 + (bits > 31));
+    const double wanted = value_of(factor), actual = std::ldexp(double(q.q), q.shift - 32);
+    if (wanted > std::ldexp(1.0, 29 - bits))
+      ASSERT_LE(actual, wanted);  // the largest that fits
+    else
+      ASSERT_NEAR(actual, wanted, std::max(wanted * 0x1p-29, 0x1p-33)) << factor.exponent << " bits " << bits;
+  }
+}
+
+}  // namespace
+}  // namespace mantissa
