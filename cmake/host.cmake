@@ -44,7 +44,15 @@ endforeach()
 file(GLOB cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/*.cpp)
 list(FILTER cli_sources EXCLUDE REGEX "_test\\.cpp$")
 if(cli_sources)
+  # The demo's model is part of the program, and the example is where it is written.
+  set(demo_model ${PROJECT_SOURCE_DIR}/examples/ecg/ecg.toml)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${demo_model})
+  file(READ ${demo_model} MANTISSA_DEMO_MODEL)
+  configure_file(${PROJECT_SOURCE_DIR}/cli/demo_model.hpp.in ${PROJECT_BINARY_DIR}/generated/cli/demo_model.hpp @ONLY)
+
   add_executable(mantissa ${cli_sources})
+  target_include_directories(mantissa PRIVATE ${PROJECT_BINARY_DIR}/generated)
+  target_compile_definitions(mantissa PRIVATE MANTISSA_VERSION="${PROJECT_VERSION}")
   target_link_libraries(mantissa PRIVATE mantissa_host mantissa_flags fmt::fmt CLI11::CLI11
     nlohmann_json::nlohmann_json)
 endif()

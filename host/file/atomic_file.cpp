@@ -51,12 +51,8 @@ class TemporaryFile {
   }
 
  private:
-  [[noreturn]] void fail() {
+  [[noreturn]] void fail() const {
     const int reason = errno;
-    if (file_ >= 0) {
-      ::close(std::exchange(file_, -1));
-      ::unlink(path_.c_str());
-    }
     throw Error(
         fmt::format("{}: cannot be written: {}; is the folder there and writable, and the disk not full?",
                     target_, std::strerror(reason)));

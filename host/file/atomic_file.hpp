@@ -8,12 +8,13 @@
 
 namespace mantissa::host {
 
-/// For before a long piece of work: throws Error as write_file_atomically() would now, and leaves nothing behind.
+/// For before a long piece of work: throws Error as write_file_atomically() would; leaves nothing behind.
 void check_writable(const std::filesystem::path& path);
 
-/// Writes the parts one after another to a temporary file beside `path`, brings it to the disk, then renames it.
-/// A text is std::as_bytes(std::span(text)). Throws Error with path and reason if that is not possible, or if
-/// `path` is something that a rename must not replace: a folder, a device, a pipe. Nothing is left behind then.
+/// Writes the parts one after another to a temporary file beside `path`, brings it to the disk, then renames
+/// it. A text is std::as_bytes(std::span(text)). Throws Error with path and reason if that is not possible,
+/// or if `path` is something that a rename must not replace: a folder, a device, a pipe. Nothing is left
+/// behind then.
 void write_file_atomically(const std::filesystem::path& path,
                            std::initializer_list<std::span<const std::byte>> parts);
 

@@ -32,9 +32,10 @@ Evaluation evaluate(Engine& engine, const Split& split) {
     loss_q24 += sums.loss_q24;
     correct += sums.correct;
   }
+  const ConfusionMatrix confusion{result.confusion_counts, plan.classes};
   for (size_t i = 0; i < split.size(); ++i) {
     count_prediction(result.classes, labels[i], result.predictions[i]);
-    if (!result.confusion_counts.empty()) ++result.confusion().at(labels[i], result.predictions[i]);
+    if (!result.confusion_counts.empty()) ++confusion.at(labels[i], result.predictions[i]);
   }
   const auto samples = static_cast<double>(split.size());
   result.loss = static_cast<double>(loss_q24) / (1 << 24) / samples;

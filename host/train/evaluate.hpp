@@ -20,7 +20,9 @@ struct Evaluation {
   std::vector<int32_t> confusion_counts;  ///< [label, prediction]; empty beyond kMaxConfusionClasses
 
   /// Requires confusion_counts.
-  ConfusionMatrix confusion() { return {confusion_counts, static_cast<int32_t>(classes.size())}; }
+  int32_t confusions(size_t label, size_t prediction) const {
+    return confusion_counts[label * classes.size() + prediction];
+  }
 };
 
 /// The matrix grows with the square of the classes.

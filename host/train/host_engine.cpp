@@ -8,7 +8,7 @@ namespace mantissa::host {
 
 HostEngine::HostEngine(const Description& description, const NamedRecipe& recipe, const BatchOptions& options,
                        const Kernels& kernels)
-    : plan_(description, recipe, host_plan_options(options, kernels)),
+    : plan_(description, recipe, host_plan_options(description, recipe, options, kernels)),
       arena_(plan_.view()),
       threads_(options.threads) {
   const Result<Engine> bound = Engine::bind(plan_.view(), arena_.bytes(), kernels, threads_.executor());

@@ -48,11 +48,20 @@ Trainer::Trainer(Engine& engine, Arena& arena, const Split& train, const Trainin
 
 bool Trainer::finished() const { return stopped() || engine_.progress().step >= total_steps_; }
 
+uint64_t Trainer::samples_into_epoch() const {
+  return uint64_t{engine_.progress().step % steps_per_epoch_} *
+         static_cast<uint64_t>(engine_.plan().summary.batch);
+}
+
+double Trainer::samples_per_second() const {
+  return seconds_ > 0 ? static_cast<double>(samples_done_) / seconds_ : 0;
+}
+
 EpochResult Trainer::run_epoch() {
   const auto start = Clock::now();
   const auto batch = static_cast<size_t>(engine_.plan().summary.batch);
-  const uint32_t epoch = engine_.progress().step / steps_per_epoch_;
-  const size_t begin = (engine_.progress().step % steps_per_epoch_) * batch;
+  const uint32_t epoch = epochs_done();
+  const size_t begin = samples_into_epoch();
   shuffle(order_, settings_.seed, epoch);
 
   Sums sums;
@@ -67,7 +76,8 @@ EpochResult Trainer::run_epoch() {
     const double now = seconds_since(start);
     if (now - reported < kSecondsPerReport) continue;
     reported = now;
-    hooks_.on_progress({result_of(epoch, sums, now), samples_left()});
+    const double share = static_cast<double>(at) / static_cast<double>(train_.size());
+    hooks_.on_progress({result_of(epoch, sums, now), share, samples_left()});
   }
   EpochResult result = result_of(epoch, sums, seconds_since(start));
   result.complete = at == train_.size();
@@ -109,10 +119,8 @@ void Trainer::read(size_t first, size_t count) {
 }
 
 int64_t Trainer::samples_left() const {
-  const uint32_t step = engine_.progress().step;
-  const auto size = static_cast<int64_t>(train_.size());
-  const int64_t in_epoch = int64_t{step % steps_per_epoch_} * engine_.plan().summary.batch;
-  return int64_t{settings_.epochs - static_cast<int>(step / steps_per_epoch_)} * size - in_epoch;
+  const int64_t epochs = int64_t{settings_.epochs} - epochs_done();
+  return epochs * static_cast<int64_t>(train_.size()) - static_cast<int64_t>(samples_into_epoch());
 }
 
 EpochResult Trainer::result_of(uint32_t epoch, const Sums& sums, double seconds) {

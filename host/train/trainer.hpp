@@ -24,8 +24,9 @@ struct EpochResult {
 
 /// Where a run is, for a progress bar.
 struct TrainingMoment {
-  EpochResult epoch;         ///< so far
-  int64_t samples_left = 0;  ///< of the run
+  EpochResult epoch;          ///< so far
+  double share_of_epoch = 0;  ///< that is done
+  int64_t samples_left = 0;   ///< of the run
 };
 
 struct TrainerHooks {
@@ -46,10 +47,13 @@ class Trainer {
   /// Trains to the end of the epoch, or to the stop.
   EpochResult run_epoch();
 
-  int64_t samples_done() const { return samples_done_; }
-  double seconds() const { return seconds_; }
+  /// Of the whole run, also where it was taken up: complete epochs, and samples of the next one.
+  uint32_t epochs_done() const { return engine_.progress().step / steps_per_epoch_; }
+  uint64_t samples_into_epoch() const;
+
+  /// Samples per second in training, since this trainer began.
+  double samples_per_second() const;
   bool stopped() const { return hooks_.stop != nullptr && hooks_.stop->load(std::memory_order_relaxed); }
-  uint32_t total_steps() const { return total_steps_; }
 
  private:
   struct Sums {

@@ -1,0 +1,208 @@
+// One table each for tensors, steps, bytes by purpose, and proofs.
+#include "host/report/plan_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "host/model/recipe_file.hpp"
+#include "host/report/text.hpp"
+
+namespace mantissa::host {
+namespace {
+
+enum class Purpose { kParameters, kOptimizer, kWires, kGradients, kOperands, kScratch, kScales };
+constexpr const char* kPurposes[] = {"parameters",      "optimizer state", "wires", "gradients",
+                                     "weight operands", "scratch",         "scales"};
+
+struct RoleWords {
+  const char* name;
+  Purpose purpose;
+};
+
+RoleWords words_of(Role role) {
+  switch (role) {
+    case Role::kActivation: return {"activations", Purpose::kWires};
+    case Role::kError: return {"errors", Purpose::kWires};
+    case Role::kLogits: return {"logits", Purpose::kWires};
+    case Role::kWeight: return {"weights", Purpose::kParameters};
+    case Role::kBias: return {"biases", Purpose::kParameters};
+    case Role::kWeightMomentum: return {"weight momentum", Purpose::kOptimizer};
+    case Role::kBiasMomentum: return {"bias momentum", Purpose::kOptimizer};
+    case Role::kWeightGradient: return {"weight gradient", Purpose::kGradients};
+    case Role::kBiasGradient: return {"bias gradient", Purpose::kGradients};
+    case Role::kWeightOperand: return {"weights as codes", Purpose::kOperands};
+    case Role::kBiasOperand: return {"biases as sums", Purpose::kOperands};
+    case Role::kTile: return {"sums of a tile", Purpose::kScratch};
+    case Role::kPacked: return {"packed operand", Purpose::kScratch};
+    case Role::kScales: return {"scales", Purpose::kScales};
+    case Role::kCounters: return {"thread counters", Purpose::kScales};
+  }
+  return {};
+}
+
+const char* words_of(StepKind kind) {
+  switch (kind) {
+    case StepKind::kOperands: return "weights to codes";
+    case StepKind::kInput: return "samples to codes";
+    case StepKind::kForward: return "forward";
+    case StepKind::kLoss: return "loss";
+    case StepKind::kBackward: return "backward";
+    case StepKind::kGradient: return "gradient";
+    case StepKind::kUpdate: return "update";
+  }
+  return "";
+}
+
+const char* words_of(Reduction reduction) {
+  switch (reduction) {
+    case Reduction::kForward: return "forward";
+    case Reduction::kBackward: return "backward";
+    case Reduction::kGradient: return "weight gradient";
+    case Reduction::kBiasGradient: return "bias gradient";
+    case Reduction::kPool: return "pool";
+  }
+  return "";
+}
+
+/// How the elements of a tensor are held: the name of a format where it has one.
+std::string held_as(const Tensor& t) {
+  switch (t.role) {
+    case Role::kTile:
+    case Role::kLogits:
+    case Role::kBiasOperand:
+    case Role::kWeightGradient:
+    case Role::kBiasGradient:
+      if (t.element == Element::kInt64) return "int64";
+      return t.element == Element::kFloat32 || t.format.is_float() ? "float32" : "int32";
+    case Role::kPacked:
+    case Role::kScales:
+    case Role::kCounters: return "-";
+    case Role::kActivation:
+    case Role::kError:
+    case Role::kWeight:
+    case Role::kBias:
+    case Role::kWeightMomentum:
+    case Role::kBiasMomentum:
+    case Role::kWeightOperand: return format_name(t.format);
+  }
+  return "";
+}
+
+std::string layer_name(const Description& d, int layer) {
+  return layer < 0 ? "-" : d.layer_names[static_cast<size_t>(layer)];
+}
+
+std::string grouped_size(uint64_t n) { return grouped(static_cast<int64_t>(n)); }
+
+std::string lifetime(const Tensor& t, const PlanSummary& plan) {
+  if (t.first_step == 0 && t.last_step == plan.steps - 1) return "always";
+  if (t.first_step == t.last_step) return fmt::format("{}", t.first_step + 1);
+  return fmt::format("{}-{}", t.first_step + 1, t.last_step + 1);
+}
+
+uint64_t bytes_alive(const PlanView& plan, int step) {
+  uint64_t bytes = 0;
+  for (const Tensor& t : plan.tensors)
+    if (t.first_step <= step && step <= t.last_step) bytes += t.bytes;
+  return bytes;
+}
+
+std::string heading(const PlanView& plan, const Description& d, const std::string& recipe) {
+  const PlanSummary& s = plan.summary;
+  return fmt::format(
+      "{}, recipe {}: {} layers, {} parameters, input {} x {}, {} classes\n"
+      "batch {}, micro-batch {} ({}), {}, {}\n",
+      d.name, recipe, s.layers, grouped(s.parameters), s.input.steps, s.input.channels, s.classes, s.batch,
+      s.micro_batch,
+      s.fused_update ? "gradients are used where they are made" : "gradients are kept for a batch",
+      s.momentum ? "momentum" : "no momentum",
+      s.threads == 1 ? "1 thread" : fmt::format("{} threads", s.threads));
+}
+
+std::string tensor_table(const PlanView& plan, const Description& d) {
+  Table table("llllrrl");
+  table.add({"layer", "tensor", "format", "elements", "bytes", "offset", "alive in steps"});
+  for (const Tensor& t : plan.tensors) {
+    std::string elements = grouped(t.elements);
+    if (t.samples > 1) elements = fmt::format("{} x {}", t.samples, elements);
+    table.add({layer_name(d, t.layer),
+               t.layer < 0 && t.role == Role::kActivation ? "input" : words_of(t.role).name, held_as(t),
+               elements, grouped_size(t.bytes), grouped_size(t.offset), lifetime(t, plan.summary)});
+  }
+  return fmt::format("tensors\n{}", table.text());
+}
+
+std::string step_table(const PlanView& plan, const Description& d) {
+  Table table("rllrl");
+  table.add({"", "step", "layer", "bytes alive", ""});
+  for (int i = 0; i < plan.summary.steps; ++i) {
+    const Step& step = plan.steps[static_cast<size_t>(i)];
+    const bool once = i < plan.summary.first_step || step.kind == StepKind::kUpdate;
+    std::string name = words_of(step.kind);
+    if (step.kind == StepKind::kGradient && plan.summary.fused_update) name = "gradient and update";
+    table.add({fmt::format("{}", i + 1), name, layer_name(d, step.layer), grouped_size(bytes_alive(plan, i)),
+               once && !plan.summary.fused_update ? "once per batch" : ""});
+  }
+  return fmt::format("steps\n{}", table.text());
+}
+
+std::string memory_table(const PlanView& plan) {
+  uint64_t sums[std::size(kPurposes)] = {};
+  uint64_t all = 0;
+  for (const Tensor& t : plan.tensors) {
+    sums[static_cast<size_t>(words_of(t.role).purpose)] += t.bytes;
+    all += t.bytes;
+  }
+  Table table("lr");
+  for (size_t i = 0; i < std::size(kPurposes); ++i)
+    if (sums[i] > 0) table.add({kPurposes[i], grouped_size(sums[i])});
+  table.add_rule();
+  table.add({"all of them", grouped_size(all)});
+  table.add({"arena", grouped_size(plan.summary.arena_bytes)});
+  return fmt::format("bytes\n{}", table.text());
+}
+
+std::string peak_line(const PlanView& plan, const Description& d) {
+  int peak = 0;
+  for (int i = 1; i < plan.summary.steps; ++i)
+    if (bytes_alive(plan, i) > bytes_alive(plan, peak)) peak = i;
+  const Step& step = plan.steps[static_cast<size_t>(peak)];
+  return fmt::format(
+      "  Tensors that are never alive together share bytes. The peak is step {}, {}{}: {} bytes are alive;\n"
+      "  training takes {} bytes in all, and no more.\n",
+      peak + 1, words_of(step.kind), step.layer < 0 ? "" : fmt::format(" of {}", layer_name(d, step.layer)),
+      grouped_size(bytes_alive(plan, peak)), grouped_size(plan.summary.arena_bytes));
+}
+
+int magnitude_bits(int64_t n) { return static_cast<int>(std::bit_width(static_cast<uint64_t>(n))); }
+
+std::string proof_table(const PlanView& plan, const Description& d) {
+  if (plan.proofs.empty())
+    return "overflow proofs\n  None are needed: float32 sums do not wrap, and their order is fixed.\n";
+  Table table("llrrrrrrl");
+  table.add(
+      {"layer", "sum", "terms", "|a| max", "|b| max", "worst case", "accumulator", "bits to spare", ""});
+  for (const Proof& p : plan.proofs) {
+    const std::string blocks =
+        p.block_terms > 0 ? fmt::format("32 bits for {} terms at a time", grouped(p.block_terms)) : "";
+    const std::string room = p.extra > 0 ? fmt::format("with {} for the bias", grouped(p.extra)) : "";
+    table.add(
+        {layer_name(d, p.layer), words_of(p.reduction), grouped(p.terms), grouped(p.a_max),
+         p.reduction == Reduction::kPool || p.reduction == Reduction::kBiasGradient ? "-" : grouped(p.b_max),
+         grouped(p.worst), fmt::format("{} bits", p.bits),
+         fmt::format("{}", p.bits - 1 - magnitude_bits(p.worst)), blocks.empty() ? room : blocks});
+  }
+  return fmt::format("overflow proofs: terms x |a| x |b| stays below 2^(accumulator bits - 1)\n{}",
+                     table.text());
+}
+
+}  // namespace
+
+std::string plan_text(const PlanView& plan, const Description& d, const std::string& recipe) {
+  return fmt::format("{}\n{}\n{}\n{}{}\n{}", heading(plan, d, recipe), tensor_table(plan, d),
+                     step_table(plan, d), memory_table(plan), peak_line(plan, d), proof_table(plan, d));
+}
+
+}  // namespace mantissa::host
