@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
@@ -64,6 +65,24 @@ TEST_F(AtomicFile, HasThePermissionsThatTheUserAsksFor) {
   write(folder_ / "a", "text");
   ::umask(mask);
   EXPECT_EQ(fs::status(folder_ / "a").permissions(), fs::perms{0640});
+}
+
+TEST_F(AtomicFile, CanBeTriedBeforehand) {
+  write(folder_ / "a", "old");
+  check_writable(folder_ / "a");
+  check_writable(folder_ / "b");
+  EXPECT_EQ(read(folder_ / "a"), "old");
+  EXPECT_EQ(entries(), 1u);
+  EXPECT_THROW(check_writable(folder_), Error);
+  EXPECT_THROW(check_writable(folder_ / "no" / "a"), Error);
+}
+
+TEST_F(AtomicFile, LeavesTheTemporaryFilesOfOthersAlone) {
+  const fs::path other = folder_ / ("a.tmp" + std::to_string(::getpid()) + ".0");
+  std::ofstream(other) << "other";
+  write(folder_ / "a", "text");
+  EXPECT_EQ(read(folder_ / "a"), "text");
+  EXPECT_EQ(read(other), "other");
 }
 
 TEST_F(AtomicFile, NamesAFolderThatIsNotThere) {

@@ -1,5 +1,5 @@
 // Header and checksum of a saved model.
-// The checks go from "what is this" to "is it whole", so that the message names the first thing that is wrong.
+// The checks go from "what is this" to "is it whole", so that the message names the first thing wrong.
 #include "host/file/envelope.hpp"
 
 #include <fmt/format.h>

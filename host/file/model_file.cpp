@@ -1,5 +1,5 @@
 // Saved models to bytes and back.
-// What is read is compared with the plan of the model that the file itself describes: it must hold exactly that state.
+// A file is compared with the plan of the model that it describes: it must hold exactly that state.
 #include "host/file/model_file.hpp"
 
 #include <fmt/format.h>
@@ -89,7 +89,7 @@ std::map<std::pair<std::string_view, StateRole>, const Table*> by_key(
   return found;
 }
 
-/// The table for each entry, in the order of the entries. Throws Error unless the file has these and no others.
+/// The table for each entry, in their order. Throws Error unless the file has these and no others.
 template <class Table>
 std::vector<const Table*> match(const flatbuffers::Vector<flatbuffers::Offset<Table>>& tables,
                                 const std::vector<StateEntry>& entries, const Description& description,

@@ -1,4 +1,4 @@
-// Saved models: everything that evaluation needs, and everything that training needs to go on with the same bits.
+// Saved models: all that evaluation needs, and all that training needs to go on with the same bits.
 // A file outlives the program that wrote it, so it refers to layers and roles, never to places in an arena.
 #pragma once
 #include <cstddef>
@@ -63,17 +63,17 @@ struct SavedModel {
 void capture(const Engine& engine, SavedModel& model);
 
 /// The reverse: parameters, momentum, scales and progress, after which training goes on as if it had not been
-/// interrupted and state_hash() is what it was. A plan for inference, or without momentum, takes what it needs.
-/// Throws Error, and leaves the engine alone, unless it was planned for the same model and recipe, and without a
-/// momentum that the model lacks. Requires a model from capture() or load_model().
+/// interrupted and state_hash() is what it was. A plan for inference, or without momentum, takes what it
+/// needs. Throws Error, and leaves the engine alone, unless it was planned for the same model and recipe, and
+/// without a momentum that the model lacks. Requires a model from capture() or load_model().
 void restore(const SavedModel& model, Engine& engine);
 
-/// The bytes of a whole file. Throws Error if load_model() would refuse them: weights that are not finite, say.
+/// The bytes of a whole file. Throws Error if load_model() would refuse them: for weights that are NaN, say.
 std::vector<std::byte> serialize_model(const SavedModel& model);
 
-/// `name` stands for the file in messages. Safe on arbitrary bytes. Throws Error unless the file is whole, undamaged
-/// and of this version, the recipe goes with the model, and there is exactly the state that both ask for, with codes in
-/// their range, finite floats and normalised scales.
+/// `name` stands for the file in messages. Safe on arbitrary bytes. Throws Error unless the file is whole,
+/// undamaged and of this version, the recipe goes with the model, and there is exactly the state that both
+/// ask for, with codes in their range, finite floats and normalised scales.
 SavedModel parse_model(std::span<const std::byte> file, const std::string& name);
 
 /// Replaces the file as a whole; see write_file_atomically(). Throws Error as that and serialize_model().

@@ -18,8 +18,8 @@ struct StateEntry {
 /// Weights, biases and their momentum.
 std::vector<StateEntry> durable_tensors(const PlanView& plan);
 
-/// Scales that outlive a batch. Those of wires only if they are delayed, each at the layer that rounds to it: pools, ReLU
-/// and Flatten hand codes on with their scale. None in float32.
+/// Scales that outlive a batch. Those of wires only if they are delayed, each at the layer that rounds to it:
+/// pools, ReLU and Flatten hand codes on with their scale. None in float32.
 std::vector<StateEntry> durable_scales(const PlanView& plan);
 
 Encoding encoding_of(const PlanView& plan, const StateEntry& tensor);
