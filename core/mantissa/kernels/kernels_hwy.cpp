@@ -15,9 +15,12 @@ HWY_BEFORE_NAMESPACE();
 #include "mantissa/kernels/sums-inl.hpp"
 #include "mantissa/kernels/update-inl.hpp"
 #if HWY_TARGET != HWY_SCALAR
-#include "mantissa/kernels/sums_hwy.hpp"
-#include "mantissa/kernels/update_hwy.hpp"
+#include "mantissa/kernels/sums_hwy.hpp"  // in this order, hence the empty lines
+
 #include "mantissa/kernels/pool_hwy.hpp"
+#include "mantissa/kernels/update_parts_hwy.hpp"
+
+#include "mantissa/kernels/update_hwy.hpp"
 #else  // one lane is no vector
 namespace mantissa {
 namespace HWY_NAMESPACE {
@@ -27,6 +30,7 @@ inline void FastColumnSums(const ColumnSums& s) { column_sums(s); }
 inline void FastMaxPool(const MaxPool& p) { max_pool(p); }
 inline void FastMaxPoolBackward(const MaxPoolBackward& p) { max_pool_backward(p); }
 inline UpdateSeen FastUpdateInteger(const IntegerUpdate& u) { return update_integer(u); }
+inline UpdateSeen FastUpdateFloat(const FloatUpdate& u) { return update_float(u); }
 inline uint64_t FastQuantizeFloats(const QuantizeFloats& q) { return quantize_floats(q); }
 }  // namespace HWY_NAMESPACE
 }  // namespace mantissa
@@ -45,7 +49,7 @@ HWY_EXPORT(window_sums);
 HWY_EXPORT(spread);
 HWY_EXPORT(overlap_sums);
 HWY_EXPORT(FastUpdateInteger);
-HWY_EXPORT(update_float);
+HWY_EXPORT(FastUpdateFloat);
 HWY_EXPORT(FastQuantizeFloats);
 HWY_EXPORT(add_scaled);
 HWY_EXPORT(largest_magnitude);
@@ -56,15 +60,17 @@ constinit const Kernels kernels_hwy = {
     .rescale_sums = [](const RescaleSums& r) { return HWY_DYNAMIC_DISPATCH(FastRescaleSums)(r); },
     .column_sums = [](const ColumnSums& s) { return HWY_DYNAMIC_DISPATCH(FastColumnSums)(s); },
     .max_pool = [](const MaxPool& p) { return HWY_DYNAMIC_DISPATCH(FastMaxPool)(p); },
-    .max_pool_backward = [](const MaxPoolBackward& p) { return HWY_DYNAMIC_DISPATCH(FastMaxPoolBackward)(p); },
+    .max_pool_backward =
+        [](const MaxPoolBackward& p) { return HWY_DYNAMIC_DISPATCH(FastMaxPoolBackward)(p); },
     .window_sums = [](const WindowSums& p) { return HWY_DYNAMIC_DISPATCH(window_sums)(p); },
     .spread = [](const Spread& p) { return HWY_DYNAMIC_DISPATCH(spread)(p); },
     .overlap_sums = [](const OverlapSums& p) { return HWY_DYNAMIC_DISPATCH(overlap_sums)(p); },
     .update_integer = [](const IntegerUpdate& u) { return HWY_DYNAMIC_DISPATCH(FastUpdateInteger)(u); },
-    .update_float = [](const FloatUpdate& u) { return HWY_DYNAMIC_DISPATCH(update_float)(u); },
+    .update_float = [](const FloatUpdate& u) { return HWY_DYNAMIC_DISPATCH(FastUpdateFloat)(u); },
     .quantize_floats = [](const QuantizeFloats& q) { return HWY_DYNAMIC_DISPATCH(FastQuantizeFloats)(q); },
     .add_scaled = [](const AddScaled& a) { return HWY_DYNAMIC_DISPATCH(add_scaled)(a); },
-    .largest_magnitude = [](const float* v, int32_t n) { return HWY_DYNAMIC_DISPATCH(largest_magnitude)(v, n); },
+    .largest_magnitude = [](const float* v,
+                            int32_t n) { return HWY_DYNAMIC_DISPATCH(largest_magnitude)(v, n); },
 };
 
 }  // namespace mantissa
