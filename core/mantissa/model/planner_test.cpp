@@ -1,0 +1,299 @@
+// plan(): shapes, refusals, proofs, and a memory map in which no two living tensors meet.
+#include "mantissa/model/planner.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "tests/training_run.hpp"
+
+namespace mantissa {
+namespace {
+
+using namespace test;
+
+Error plan_error(const NamedModel& m, const Recipe& recipe = float32_recipe(),
+                 const PlanOptions& options = {}) {
+  return HeapPlan(m.model(), recipe, options).error;
+}
+
+NamedModel one_layer(Shape input, Node node) {
+  return {"", input, {node, global_avg_pool1d(), linear({.features = 2})}};
+}
+
+void expect_error(const Error& e, ErrorCode code, int16_t layer, int64_t found, int64_t limit = 0) {
+  EXPECT_EQ(int(e.code), int(code));
+  EXPECT_EQ(e.layer, layer);
+  EXPECT_EQ(e.found, found);
+  EXPECT_EQ(e.limit, limit);
+}
+
+TEST(Planner, Shapes) {
+  struct Expected {
+    Node node;
+    Shape out;
+  };
+  const Expected all[] = {
+      {conv1d({.channels = 4, .kernel = 3}), {8, 4}},
+      {conv1d({.channels = 4, .kernel = 3, .stride = 3, .padding = Padding::kSame}), {4, 4}},
+      {conv1d({.channels = 4, .kernel = 3, .dilation = 4}), {2, 4}},
+      {conv1d({.channels = 4, .kernel = 2, .padding = Padding::kExplicit, .pad_left = 3, .pad_right = 1}),
+       {13, 4}},
+      {max_pool1d({.kernel = 3}), {3, 6}},
+      {avg_pool1d({.kernel = 4, .stride = 3}), {3, 6}},
+      {global_avg_pool1d(), {1, 6}},
+      {flatten(), {1, 60}},
+      {relu(), {10, 6}},
+  };
+  for (const Expected& e : all) {
+    const HeapPlan plan(one_layer({10, 6}, e.node).model(), float32_recipe(), {});
+    ASSERT_FALSE(plan.error) << int(plan.error.code);
+    EXPECT_EQ(plan.layers[0].out, e.out);
+  }
+}
+
+TEST(Planner, CountsParameters) {
+  const HeapPlan plan(small_model().model(), int8_recipe(), {});
+  EXPECT_EQ(plan.summary.parameters, 8 * 9 + 8 + 8 * 24 + 8 + 24 + 3);
+  EXPECT_EQ(plan.summary.classes, 3);
+}
+
+TEST(Planner, RefusesModels) {
+  expect_error(plan_error({"", {4, 1}, {}}), ErrorCode::kNoLayers, -1, 0);
+  expect_error(plan_error({"", {0, 1}, {relu()}}), ErrorCode::kBadShape, -1, 1);
+  expect_error(plan_error(one_layer({10, 6}, linear({.features = 2}))), ErrorCode::kBadShape, 0, 10, 1);
+  expect_error(plan_error(one_layer({10, 6}, conv1d({.channels = 0}))), ErrorCode::kBadAttribute, 0, 0);
+  expect_error(plan_error(one_layer({10, 6}, conv1d({.channels = 2, .stride = -1}))),
+               ErrorCode::kBadAttribute, 0, -1);
+  expect_error(
+      plan_error(one_layer({10, 6}, conv1d({.channels = 2, .padding = Padding::kExplicit, .pad_left = -2}))),
+      ErrorCode::kBadAttribute, 0, -2);
+  expect_error(plan_error(one_layer({10, 6}, conv1d({.channels = 2, .kernel = 4, .dilation = 4}))),
+               ErrorCode::kWindowTooLarge, 0, 13, 10);
+  expect_error(plan_error(one_layer({10, 6}, max_pool1d({.kernel = 11}))), ErrorCode::kWindowTooLarge, 0, 11,
+               10);
+  expect_error(plan_error(one_layer({10, 6}, conv1d({.channels = 2, .groups = 4}))), ErrorCode::kBadGroups, 0,
+               4, 6);
+  expect_error(plan_error(one_layer({10, 6}, conv1d({.channels = 4, .groups = 3}))), ErrorCode::kBadGroups, 0,
+               3, 4);
+  expect_error(plan_error({"", {10, 6}, {conv1d({.channels = 2})}}), ErrorCode::kNotAClassifier, 0, 10);
+  for (Node last : {relu(), max_pool1d({.kernel = 10})}) {
+    const Error e = plan_error({"", {10, 6}, {conv1d({.channels = 2}), last}});
+    expect_error(e, ErrorCode::kUnsupported, 1, 0);
+    EXPECT_EQ(e.detail, Detail::kLossNeedsLogits);
+  }
+}
+
+TEST(Planner, RefusesOptionsAndSmallArrays) {
+  const NamedModel m = small_model();
+  expect_error(plan_error(m, {}, {.batch = 0}), ErrorCode::kBadBatch, -1, 0);
+  expect_error(plan_error(m, {}, {.batch = 4, .micro_batch = 5}), ErrorCode::kBadBatch, -1, 5, 4);
+  expect_error(plan_error(m, {}, {.batch = 4, .micro_batch = 0}), ErrorCode::kBadBatch, -1, 0, 4);
+  LayerPlan layers[7];
+  Tensor tensors[max_tensors(7)];
+  Step steps[max_steps(7)];
+  Proof proofs[max_proofs(7)];
+  int16_t order[max_tensors(7)];
+  const auto plan_with = [&](size_t layer_count, size_t order_count) {
+    return plan_into(m.model(), float32_recipe(), {},
+                     {std::span(layers).first(layer_count), tensors, steps, proofs},
+                     std::span(order).first(order_count))
+        .error;
+  };
+  expect_error(plan_with(6, max_tensors(7)), ErrorCode::kTooManyLayers, -1, 7, 6);
+  EXPECT_EQ(plan_with(7, 3).code, ErrorCode::kCapacity);
+  EXPECT_FALSE(plan_with(7, max_tensors(7)));
+}
+
+void expect_refused(Recipe recipe, ErrorCode code, Detail detail) {
+  const Error e = plan_error(small_model(), recipe);
+  EXPECT_EQ(int(e.code), int(code));
+  EXPECT_EQ(int(e.detail), int(detail));
+  EXPECT_EQ(e.layer, 0);
+}
+
+TEST(Planner, RefusesRecipes) {
+  Recipe r = int8_recipe();
+  r.formats.weight = sym_format(17);
+  expect_refused(r, ErrorCode::kBadBits, Detail::kNone);
+  r.formats.weight = sym_format(1);
+  expect_refused(r, ErrorCode::kBadBits, Detail::kNone);
+  for (Format LayerFormats::*stored : {&LayerFormats::activation, &LayerFormats::error, &LayerFormats::weight,
+                                       &LayerFormats::parameter, &LayerFormats::momentum}) {
+    r = int8_recipe();
+    r.formats.*stored = sym_int32_format();
+    expect_refused(r, ErrorCode::kBadRecipe, Detail::kStoredSymInt32);
+  }
+  r = int8_recipe();
+  r.formats.error = float32_format();
+  expect_refused(r, ErrorCode::kBadRecipe, Detail::kFloatWireMix);
+  r = float32_recipe();
+  r.formats.parameter = sym_format(16);
+  expect_refused(r, ErrorCode::kBadRecipe, Detail::kFloatWireMix);
+  r = sym8_recipe();
+  r.formats.parameter = sym_format(6);
+  expect_refused(r, ErrorCode::kBadRecipe, Detail::kWeightWiderThanParameter);
+  r = int8_recipe();
+  r.formats.momentum = sym_format(12);
+  expect_refused(r, ErrorCode::kBadRecipe, Detail::kIntegerNeedsSym);
+  r = int8_recipe();
+  r.scaling = Scaling::kDynamic;
+  expect_refused(r, ErrorCode::kBadRecipe, Detail::kExactNeedsConstant);
+  r = sym8_recipe();
+  r.formats.gradient = sym_format(8);
+  expect_refused(r, ErrorCode::kUnsupported, Detail::kNone);
+}
+
+/// A Linear of `terms` inputs; its forward proof, or the refusal.
+HeapPlan linear_plan(int32_t terms, int bits, Bias bias, Accumulation accumulation) {
+  Recipe r = sym12_recipe();
+  r.formats.activation = r.formats.error = r.formats.weight = sym_format(bits);
+  r.accumulation = accumulation;
+  const NamedModel m = {"", {1, terms}, {linear({.features = 2, .bias = bias})}};
+  return HeapPlan(m.model(), r, {.mode = PlanMode::kInfer});
+}
+
+TEST(Planner, ProvesTheWidthOfSums) {
+  struct Expected {
+    int bits;
+    Bias bias;
+    int64_t largest;  // number of terms that 32 bits hold
+  };
+  constexpr int64_t kRoom = INT32_MAX - (1 << 24);
+  for (const Expected& e : {Expected{12, Bias::kNone, 512},
+                            {12, Bias::kPerOutput, kRoom / (2047 * 2047)},
+                            {8, Bias::kNone, 133144},
+                            {8, Bias::kPerOutput, kRoom / (127 * 127)}}) {
+    const HeapPlan fits = linear_plan(int32_t(e.largest), e.bits, e.bias, Accumulation::kInt32);
+    ASSERT_FALSE(fits.error);
+    EXPECT_EQ(fits.proofs[0].bits, 32);
+    EXPECT_LE(fits.proofs[0].worst, INT32_MAX);
+    const HeapPlan folds = linear_plan(int32_t(e.largest) + 1, e.bits, e.bias, Accumulation::kAuto);
+    ASSERT_FALSE(folds.error);
+    EXPECT_EQ(folds.proofs[0].bits, 64);
+    EXPECT_GT(folds.proofs[0].worst, INT32_MAX);
+    const int64_t term = int64_t(folds.proofs[0].a_max) * folds.proofs[0].b_max;
+    EXPECT_LE(folds.proofs[0].block_terms * term, INT32_MAX);
+    EXPECT_GT((folds.proofs[0].block_terms + 1) * term, INT32_MAX);
+    const HeapPlan refused = linear_plan(int32_t(e.largest) + 1, e.bits, e.bias, Accumulation::kInt32);
+    expect_error(refused.error, ErrorCode::kUnprovable, 0, e.largest + 1, e.largest);
+  }
+}
+
+TEST(Planner, ProvesGradientsOfTheWholeBatch) {
+  const NamedModel m = {
+      "", {100, 3}, {conv1d({.channels = 4, .kernel = 3}), global_avg_pool1d(), linear({.features = 2})}};
+  const HeapPlan plan(m.model(), int8_recipe(), {.batch = 64});
+  for (const Proof& p : plan.view().proofs) {
+    EXPECT_EQ(p.worst, int64_t(p.a_max) * p.b_max * p.terms + p.extra);
+    if (p.layer == 0 && p.reduction == Reduction::kGradient) {
+      EXPECT_EQ(p.terms, 98 * 64);
+    }
+  }
+}
+
+void expect_no_overlap(const HeapPlan& plan, const std::string& what) {
+  const PlanView v = plan.view();
+  for (size_t i = 0; i < v.tensors.size(); ++i) {
+    const Tensor& a = v.tensors[i];
+    ASSERT_LE(int64_t(a.offset) + a.bytes, int64_t(v.summary.arena_bytes)) << what;
+    for (size_t k = 0; k < i; ++k) {
+      const Tensor& b = v.tensors[k];
+      const bool together = a.first_step <= b.last_step && b.first_step <= a.last_step;
+      const bool apart = a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset;
+      ASSERT_TRUE(!together || apart || a.bytes == 0 || b.bytes == 0)
+          << what << ": tensors " << i << " (role " << int(a.role) << ") and " << k << " (role "
+          << int(b.role) << ")";
+    }
+  }
+}
+
+PlanOptions random_options(std::mt19937& random) {
+  PlanOptions o;
+  o.batch = 1 + int32_t(random() % 20);
+  o.micro_batch = 1 + int32_t(random() % uint32_t(o.batch));
+  o.threads = 1 + int32_t(random() % 3);
+  o.mode = random() % 4 ? PlanMode::kTrain : PlanMode::kInfer;
+  o.momentum = random() % 2;
+  o.tile_bytes = 1 << (random() % 13);
+  o.alignment = 8 << (random() % 4);
+  if (random() % 2) o.scratch_bytes = kernels_hwy.gemm->scratch_bytes;
+  return o;
+}
+
+TEST(Planner, NoTwoLivingTensorsOverlap) {
+  std::mt19937 random(1);
+  for (const NamedModel& m : odd_models())
+    for (const NamedRecipe& r : all_recipes())
+      for (int i = 0; i < 4; ++i) {
+        const HeapPlan plan(m.model(), r.recipe, random_options(random));
+        ASSERT_FALSE(plan.error) << m.name << ", " << r.name;
+        ASSERT_NO_FATAL_FAILURE(expect_no_overlap(plan, m.name + ", " + r.name));
+      }
+}
+
+/// Any row of layers that fits its input.
+NamedModel random_model(std::mt19937& random) {
+  const auto up_to = [&](uint32_t n) { return 1 + int32_t(random() % n); };
+  NamedModel m = {"random", {8 + up_to(40), up_to(6)}, {}};
+  for (int32_t i = up_to(8); i > 0; --i) switch (random() % 5) {
+      case 0: m.nodes.push_back(relu()); break;
+      case 1: m.nodes.push_back(max_pool1d({.kernel = up_to(3), .stride = up_to(3)})); break;
+      case 2: m.nodes.push_back(avg_pool1d({.kernel = up_to(3), .stride = up_to(3)})); break;
+      default:
+        m.nodes.push_back(conv1d({.channels = up_to(9),
+                                  .kernel = up_to(5),
+                                  .stride = up_to(3),
+                                  .dilation = up_to(2),
+                                  .padding = random() % 2 ? Padding::kSame : Padding::kValid,
+                                  .training = random() % 4 ? Training::kTrainable : Training::kFrozen}));
+    }
+  m.nodes.push_back(random() % 2 ? global_avg_pool1d() : flatten());
+  m.nodes.push_back(linear({.features = up_to(5)}));
+  return m;
+}
+
+TEST(Planner, NoOverlapInRandomModels) {
+  std::mt19937 random(2);
+  const std::vector<NamedRecipe> recipes = all_recipes();
+  int planned = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const NamedModel m = random_model(random);
+    const NamedRecipe& r = recipes[random() % recipes.size()];
+    const HeapPlan plan(m.model(), r.recipe, random_options(random));
+    if (plan.error) {  // a window has outgrown its signal
+      ASSERT_EQ(int(plan.error.code), int(ErrorCode::kWindowTooLarge));
+      continue;
+    }
+    ++planned;
+    ASSERT_NO_FATAL_FAILURE(expect_no_overlap(plan, r.name));
+  }
+  EXPECT_GT(planned, 800);
+}
+
+constexpr auto kModel = make_model({16, 3}, conv1d({.channels = 8, .kernel = 3, .padding = Padding::kSame}),
+                                   relu(), max_pool1d({.kernel = 2}), conv1d({.channels = 8, .kernel = 3}),
+                                   relu(), global_avg_pool1d(), linear({.features = 3}));
+constexpr PlanOptions kOptions = {.batch = 4, .micro_batch = 2};
+constexpr auto kPlan = plan(kModel, int8_recipe(), kOptions).value;
+static_assert(kPlan.summary.arena_bytes > 0 && kPlan.summary.arena_bytes < 8192);
+
+TEST(Planner, ConstantExpressionEqualsRunTime) {
+  const HeapPlan at_run_time(small_model().model(), int8_recipe(), kOptions);
+  const PlanView a = kPlan.view(), b = at_run_time.view();
+  EXPECT_EQ(a.summary.arena_bytes, b.summary.arena_bytes);
+  ASSERT_EQ(a.tensors.size(), b.tensors.size());
+  ASSERT_EQ(a.steps.size(), b.steps.size());
+  for (size_t i = 0; i < a.tensors.size(); ++i) {
+    EXPECT_EQ(a.tensors[i].offset, b.tensors[i].offset);
+    EXPECT_EQ(a.tensors[i].bytes, b.tensors[i].bytes);
+    EXPECT_EQ(a.tensors[i].role, b.tensors[i].role);
+  }
+  for (size_t i = 0; i < a.steps.size(); ++i) {
+    EXPECT_EQ(a.steps[i].kind, b.steps[i].kind);
+    EXPECT_EQ(a.steps[i].layer, b.steps[i].layer);
+  }
+}
+
+}  // namespace
+}  // namespace mantissa
