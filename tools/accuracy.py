@@ -38,8 +38,9 @@ def main():
     parser.add_argument("--recipes", nargs="+", default=["float32", "sym12", "sym8", "int8"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build/host-release/mantissa")
-    parser.add_argument("options", nargs="*", help="after --: options of mantissa train")
-    arguments = parser.parse_args()
+    split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    arguments = parser.parse_args(sys.argv[1:split])
+    arguments.options = sys.argv[split + 1:]
 
     runs = [(recipe, seed) for recipe in arguments.recipes for seed in arguments.seeds]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
