@@ -47,9 +47,11 @@ bool is_small(const PlanView& plan) {
 /// What has been accepted must neither crash the engine nor be refused when it is saved again.
 void use(const SavedModel& model) {
   if (serialize_model(model) != serialize_model(parse_model(serialize_model(model), "again"))) std::abort();
-  const BatchOptions options = {.batch = kBatch.batch, .micro_batch = 1, .momentum = model.momentum};
-  if (!is_small(HostPlan(model.description, model.recipe, host_plan_options(options, kernels_hwy)).view()))
-    return;
+  const PlanOptions plan = {
+      .batch = kBatch.batch, .micro_batch = kBatch.micro_batch, .momentum = model.momentum};
+  if (!is_small(HostPlan(model.description, model.recipe, plan).view())) return;
+  BatchOptions options = kBatch;
+  options.momentum = model.momentum;
   HostEngine host(model.description, model.recipe, options, kernels_hwy);
   Engine& engine = host.engine();
   restore(model, engine);
