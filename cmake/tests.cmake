@@ -28,6 +28,13 @@ else()
   message(STATUS "No unit tests: GoogleTest or RapidCheck is missing (./dev setup installs them)")
 endif()
 
+# The program as a person uses it.
+find_package(Python3 COMPONENTS Interpreter)
+if(TARGET mantissa AND Python3_FOUND)
+  add_test(NAME cli COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/cli_test.py $<TARGET_FILE:mantissa>)
+  set_tests_properties(cli PROPERTIES TIMEOUT 600)
+endif()
+
 # All benchmarks are one program.
 file(GLOB_RECURSE bench_sources CONFIGURE_DEPENDS
   ${PROJECT_SOURCE_DIR}/core/mantissa/*_bench.cpp ${PROJECT_SOURCE_DIR}/host/*_bench.cpp)

@@ -25,7 +25,7 @@ struct Results {
   bool is_float = false;
   std::vector<std::string> class_names;
   uint64_t seed = 0;
-  int epochs = 0;  ///< trained in this run, complete ones
+  int epochs = 0;     ///< trained in this run, complete ones
   int64_t steps = 0;  ///< updates of the parameters so far
   int batch = 0, micro_batch = 0, threads = 1;
   bool interrupted = false;

@@ -1,5 +1,5 @@
 // Draws batches in shuffled order and steps the engine.
-// At batch 1 a step takes some 20 microseconds, so the clock and the observer are looked at only now and then.
+// At batch 1 a step takes some 20 microseconds, so the clock is looked at only now and then.
 #include "host/train/trainer.hpp"
 
 #include <fmt/format.h>
@@ -17,7 +17,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kSamplesPerLook = 256;  // at the clock
+constexpr size_t kSamplesPerLook = 16;  // at the clock
 constexpr double kSecondsPerReport = 0.1;
 constexpr uint32_t kMeasuredSteps = 8;  // in which the arena's peak is measured
 

@@ -1,0 +1,280 @@
+#!/usr/bin/env python3
+"""Runs the program as a person does: good and bad input, messages, exit codes, files, Ctrl-C.
+
+Usage: cli_test.py PATH_OF_MANTISSA
+"""
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+PROGRAM = ""
+SOURCES = Path(__file__).resolve().parent.parent
+JSON_KEYS = """test_accuracy test_loss macro_f1 train_loss samples_per_second parameters arena_bytes peak_bytes saturated
+    weights_hash recipe seed confusion_matrix train_accuracy epochs batch version kernels""".split()
+
+
+def npy(shape, kind, values) -> bytes:
+    """An .npy file of version 1."""
+    header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}"
+    header = header.ljust(128 - 10 - 1) + "\n"
+    code = {"<f4": "f", "|u1": "B", "<f8": "d"}[kind]
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + struct.pack(f"<{len(values)}{code}", *values)
+
+
+class Cli(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(tempfile.mkdtemp(prefix="mantissa_cli_"))
+        cls.data = cls.folder / "beats"
+        cls.model = SOURCES / "examples/ecg/ecg.toml"
+        done = cls.run_program("generate", "ecg", "-o", cls.data, "--beats-train", 200, "--beats-test", 50)
+        assert done.returncode == 0, done.stderr
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    @staticmethod
+    def run_program(*words, **keywords):
+        return subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=120, **keywords)
+
+    def train(self, *words, model=None):
+        return self.run_program("train", model or self.model, "--data", self.data, *words)
+
+    def expect_error(self, done, exit_code, *parts):
+        """One line on stderr with all the parts, and nothing new in the folder."""
+        self.assertEqual(done.returncode, exit_code, done.stderr)
+        self.assertRegex(done.stderr, r"\Amantissa: error: [^\n]+\n\Z")
+        for part in parts:
+            self.assertIn(str(part), done.stderr)
+
+    def copy_of_data(self, name):
+        copy = self.folder / name
+        shutil.copytree(self.data, copy)
+        return copy
+
+    def test_help_has_an_example_for_each_command(self):
+        for words in [[], ["train"], ["eval"], ["plan"], ["demo"], ["generate"], ["generate", "ecg"], ["kernels"]]:
+            done = self.run_program(*words, "--help")
+            self.assertEqual(done.returncode, 0)
+            self.assertRegex(done.stdout, r"Example: mantissa ")
+            self.assertLessEqual(max(map(len, done.stdout.splitlines())), 120, words)
+        self.assertRegex(self.run_program("--version").stdout, r"\Amantissa \d+\.\d+\.\d+\n\Z")
+
+    def test_training_gives_results_as_text_and_json(self):
+        results, saved = self.folder / "r.json", self.folder / "m.mnt"
+        done = self.train("--epochs", 3, "--batch", 8, "--seed", 5, "--json", results, "--save", saved)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr, "")
+        self.assertEqual(re.findall(r"^epoch (\d)/3  loss [\d.]+  accuracy +[\d.]+ %  +[\d,]+/s$", done.stdout, re.M),
+                         ["1", "2", "3"])
+        self.assertNotIn("\r", done.stdout)
+        self.assertNotIn("\x1b", done.stdout)
+        r = json.loads(results.read_text())
+        for key in JSON_KEYS:
+            self.assertIn(key, r)
+        self.assertEqual(len(r["train_loss"]), 3)
+        self.assertEqual((r["seed"], r["batch"], r["epochs"], r["recipe"]), (5, 8, 3, "int8"))
+        self.assertEqual(r["peak_bytes"], r["arena_bytes"])
+        self.assertRegex(r["weights_hash"], r"\A[0-9a-f]{16}\Z")
+        self.assertIn(r["weights_hash"], done.stdout)
+        matrix = r["confusion_matrix"]
+        self.assertEqual(sum(map(sum, matrix)), 50)
+        self.assertAlmostEqual(sum(matrix[i][i] for i in range(5)) / 50, r["test_accuracy"])
+        f1 = [2 * matrix[i][i] / max(1, sum(matrix[i]) + sum(row[i] for row in matrix)) for i in range(5)]
+        self.assertAlmostEqual(sum(f1) / 5, r["macro_f1"], places=6)
+
+        evaluated = self.folder / "e.json"
+        done = self.run_program("eval", saved, "--data", self.data, "--json", evaluated)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        e = json.loads(evaluated.read_text())
+        for key in ["test_accuracy", "test_loss", "macro_f1", "weights_hash", "confusion_matrix", "parameters", "seed"]:
+            self.assertEqual(e[key], r[key], key)
+
+    def test_nothing_but_the_seed_changes_the_bits(self):
+        def weights_hash(*words):
+            done = self.train("--epochs", 2, "--batch", 10, *words)
+            return re.search(r"weights hash +([0-9a-f]{16})", done.stdout)[1]
+
+        kernels = [line.split()[0] for line in self.run_program("kernels").stdout.splitlines()]
+        self.assertEqual((kernels[0], kernels[-1]), ("best", "ref"))
+        for recipe in ["float32", "int8"]:
+            wanted = weights_hash("--recipe", recipe)
+            for name in kernels:
+                self.assertEqual(weights_hash("--recipe", recipe, "--kernels", name), wanted, name)
+            self.assertEqual(weights_hash("--recipe", recipe, "--threads", 2, "--micro-batch", 3), wanted)
+            self.assertNotEqual(weights_hash("--recipe", recipe, "--seed", 2), wanted)
+
+    def test_plan_prints_tables(self):
+        done = self.run_program("plan", self.model, "--recipe", "sym12", "--batch", 4, "--no-momentum")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for part in ["recipe sym12", "batch 4", "no momentum", "tensors", "steps", "arena", "overflow proofs", "conv1"]:
+            self.assertIn(part, done.stdout)
+        self.assertNotIn("optimizer state", done.stdout)
+
+    def test_wrong_use_names_the_option(self):
+        wrong = [
+            (["--batch", 0], "--batch: 0 is out of range; it must be from 1 to"),
+            (["--batch", "many"], "--batch: 'many' is not a whole number"),
+            (["--epochs", 0], "--epochs: 0 is out of range"),
+            (["--epochs", 1.5], "--epochs: '1.5' is not a whole number"),
+            (["--lr", "nan"], "--lr: nan is out of range"),
+            (["--momentum", 1], "--momentum: 1 is out of range"),
+            (["--threads", 0], "--threads: 0 is out of range"),
+            (["--schedule", "cosine"], "--schedule: 'cosine' is neither constant nor linear"),
+            (["--epoch", 3], "unknown option '--epoch'; did you mean '--epochs'?"),
+            (["--seed", "x"], "--seed"),
+            (["--resume", "x", "--batch", 3], "--batch"),
+        ]
+        for words, message in wrong:
+            self.expect_error(self.train(*words), 2, message, "mantissa train --help")
+        self.expect_error(self.run_program(), 2, "a command is required")
+        self.expect_error(self.run_program("trains"), 2, "unknown command 'trains'; did you mean 'train'?")
+        self.expect_error(self.run_program("train", self.model), 2, "--data is required")
+        self.expect_error(self.run_program("generate"), 2, "a command is required: ecg")
+
+    def test_bad_input_is_one_clear_error(self):
+        data = self.data
+        self.expect_error(self.train("--micro-batch", 99), 1, "micro-batch is 99", "from 1 to the batch")
+        self.expect_error(self.train("--recipe", "int9"), 1, "recipe 'int9'", "did you mean 'int8'?")
+        self.expect_error(self.train("--kernels", "avx9"), 1, "kernels 'avx9'", "did you mean")
+        self.expect_error(self.train(model="no.toml"), 1, "no.toml", "No such file")
+        self.expect_error(self.run_program("train", "--data", data), 1, "MODEL.toml", "--resume")
+        self.expect_error(self.run_program("train", self.model, "--data", self.folder / "no"), 1, "no such folder")
+        self.expect_error(self.run_program("eval", self.model, "--data", data), 1, self.model, "not a saved model")
+
+        broken = self.folder / "broken.toml"
+        broken.write_text(self.model.read_text().replace("kernel = 7", "kernal = 7"))
+        self.expect_error(self.train(model=broken), 1, "broken.toml", "unknown key 'kernal'", "did you mean 'kernel'?")
+        broken.write_text(self.model.read_text().replace('type = "flatten"', 'type = "relu"'))
+        self.expect_error(self.train(model=broken), 1, "linear1", "8 steps arrive")
+
+    def test_bad_data_is_one_clear_error(self):
+        data = self.copy_of_data("bad")
+
+        def expect(file, content, *parts):
+            good = (data / file).read_bytes()
+            (data / file).write_bytes(content)
+            self.expect_error(self.run_program("train", self.model, "--data", data), 1, file, *parts)
+            (data / file).write_bytes(good)
+
+        samples = [0.0] * (50 * 128)
+        expect("train_x.npy", (data / "train_x.npy").read_bytes()[:-10])
+        expect("test_x.npy", npy((50, 128), "<f8", samples), "float32")
+        expect("test_x.npy", npy((50, 1, 64), "<f4", samples[: 50 * 64]), "[50, 1, 64]")
+        samples[3 * 128 + 7] = float("nan")
+        expect("test_x.npy", npy((50, 1, 128), "<f4", samples), "sample 3", "step 7")
+        expect("train_y.npy", npy((200,), "|u1", [5] * 200), "label 5")
+        (data / "test_y.npy").unlink()
+        self.expect_error(self.run_program("train", self.model, "--data", data), 1, "test_y.npy", "no such file")
+
+    def test_outputs_are_checked_before_training(self):
+        for option in ["--json", "--save"]:
+            done = self.train(option, self.folder / "no" / "file")
+            self.expect_error(done, 1, "cannot be written")
+            self.assertEqual(done.stdout, "")
+            self.expect_error(self.train(option, self.folder), 1, "not a regular file")
+        before = sorted(os.listdir(self.folder))
+        self.expect_error(self.train("--json", self.folder / "x.json", "--recipe", "int9"), 1)
+        self.expect_error(self.run_program("train", self.model, "--data", "no", "--save", self.folder / "x"), 1)
+        self.assertEqual(sorted(os.listdir(self.folder)), before)
+
+    def interrupt(self, process):
+        """Sends Ctrl-C when the first epoch has been printed."""
+        first = ""
+        while not first.startswith("epoch"):
+            first = process.stdout.readline()
+            self.assertNotEqual(first, "")
+        process.send_signal(signal.SIGINT)
+        return process.communicate(timeout=60)
+
+    def test_an_interrupted_run_is_saved_and_goes_on_with_the_same_bits(self):
+        saved, results = self.folder / "i.mnt", self.folder / "i.json"
+        epochs = 2000
+        command = [PROGRAM, "train", self.model, "--data", self.data, "--recipe", "int8", "--schedule", "constant"]
+        process = subprocess.Popen(list(map(str, command + ["--epochs", epochs, "--save", saved, "--json", results])),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        out, err = self.interrupt(process)
+        self.assertEqual((process.returncode, err), (130, ""))
+        self.assertIn("interrupted", out)
+        self.assertIn(f"saved to {saved}", out)
+        r = json.loads(results.read_text())
+        self.assertTrue(r["interrupted"])
+        self.assertIsNone(r["test_accuracy"])
+        self.assertLess(r["epochs"], epochs)
+
+        more = r["epochs"] + 2
+        done = self.run_program("train", "--resume", saved, "--data", self.data, "--epochs", more, "--json", results)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        resumed = json.loads(results.read_text())["weights_hash"]
+        done = self.run_program(*command[1:], "--epochs", more, "--json", results)
+        self.assertEqual(json.loads(results.read_text())["weights_hash"], resumed)
+
+        self.expect_error(self.run_program("train", "--resume", saved, "--data", self.data, "--epochs", 1), 1, "--epochs")
+        other = self.folder / "other"
+        self.run_program("generate", "ecg", "-o", other, "--beats-train", 200, "--beats-test", 50, "--seed", 2)
+        done = self.run_program("train", "--resume", saved, "--data", other, "--epochs", more)
+        self.expect_error(done, 1, "not the one")
+
+    def test_a_damaged_saved_file_is_refused(self):
+        saved = self.folder / "d.mnt"
+        self.assertEqual(self.train("--epochs", 1, "--save", saved).returncode, 0)
+        good = saved.read_bytes()
+        for bad in [good[:-1], good[:40], good[:100] + bytes([good[100] ^ 1]) + good[101:], b""]:
+            saved.write_bytes(bad)
+            self.expect_error(self.run_program("eval", saved, "--data", self.data), 1, saved)
+
+    def test_a_terminal_shows_a_bar_that_is_removed_again(self):
+        master, slave = pty.openpty()
+        environment = {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+        data = self.folder / "more_beats"
+        self.run_program("generate", "ecg", "-o", data, "--beats-train", 1500, "--beats-test", 5)
+        command = [PROGRAM, "train", self.model, "--data", data, "--epochs", 2, "--kernels", "ref"]
+        process = subprocess.Popen(list(map(str, command)), stdout=slave, stderr=slave, env=environment)
+        os.close(slave)
+        seen = b""
+        deadline = time.time() + 60
+        while time.time() < deadline:
+            if select.select([master], [], [], 0.1)[0]:
+                try:
+                    chunk = os.read(master, 65536)
+                except OSError:
+                    break
+                if not chunk:
+                    break
+                seen += chunk
+            elif process.poll() is not None:
+                break
+        os.close(master)
+        self.assertEqual(process.wait(), 0)
+        text = seen.decode()
+        shown = [line.split("\r\x1b[K")[-1].split("\x1b[K")[-1] for line in text.replace("\r\n", "\n").split("\n")]
+        self.assertEqual(sum(line.startswith("epoch ") for line in shown), 2)
+        bar = re.search("\r(epoch 1/2  loss .*/s  (━+·*|━*·+) .*% .* left)\x1b\\[K", text)
+        self.assertIsNotNone(bar, text)
+        self.assertNotIn(bar[1], "".join(shown))
+
+    def test_generated_data_depends_on_the_seed_alone(self):
+        folders = [self.folder / name for name in "abc"]
+        for folder, seed in zip(folders, [1, 1, 2]):
+            done = self.run_program("generate", "ecg", "-o", folder, "--beats-train", 10, "--beats-test", 5, "--seed", seed)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        first, same, other = [(folder / "train_x.npy").read_bytes() for folder in folders]
+        self.assertEqual(first, same)
+        self.assertNotEqual(first, other)
+
+
+if __name__ == "__main__":
+    PROGRAM = sys.argv.pop(1)
+    unittest.main()
