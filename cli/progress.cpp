@@ -16,7 +16,7 @@
 namespace mantissa::cli {
 namespace {
 
-constexpr int kBarColumns = 24;
+constexpr int kBarColumns = 32;  // at most
 
 /// Whether the locale's encoding is UTF-8, by the first variable that decides it.
 bool speaks_utf8() {
@@ -29,11 +29,11 @@ bool speaks_utf8() {
   return false;
 }
 
-std::string bar(double done) {
+std::string bar(double done, int columns) {
   const bool utf8 = speaks_utf8();
-  const int filled = static_cast<int>(done * kBarColumns + 0.5);
+  const int filled = static_cast<int>(done * columns + 0.5);
   std::string out;
-  for (int i = 0; i < kBarColumns; ++i) {
+  for (int i = 0; i < columns; ++i) {
     if (utf8)
       out += i < filled ? "━" : "·";
     else
@@ -91,9 +91,10 @@ void Progress::show(const host::TrainingMoment& moment) {
   if (columns_ == 0) return;
   const host::EpochResult& e = moment.epoch;
   const double left = static_cast<double>(moment.samples_left) / std::max(rate(e), 1e-9);
-  const std::string line = fmt::format("{}  {} {:>3.0f} %  {} left", numbers(e), bar(moment.share_of_epoch),
-                                       100 * moment.share_of_epoch, duration(left));
-  fmt::print("\r{}\x1b[K", cut(line, static_cast<size_t>(columns_ - 1)));
+  const std::string line = fmt::format("{}  {} left  ", numbers(e), duration(left));
+  const int room = columns_ - 1 - static_cast<int>(host::text_width(line));
+  fmt::print("\r{}{}\x1b[K", cut(line, static_cast<size_t>(columns_ - 1)),
+             bar(moment.share_of_epoch, std::clamp(room, 0, kBarColumns)));
   std::fflush(stdout);
   has_bar_ = true;
 }

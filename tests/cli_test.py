@@ -261,7 +261,7 @@ class Cli(unittest.TestCase):
         text = seen.decode()
         shown = [line.split("\r\x1b[K")[-1].split("\x1b[K")[-1] for line in text.replace("\r\n", "\n").split("\n")]
         self.assertEqual(sum(line.startswith("epoch ") for line in shown), 2)
-        bar = re.search("\r(epoch 1/2  loss .*/s  (━+·*|━*·+) .*% .* left)\x1b\\[K", text)
+        bar = re.search(r"\r(epoch 1/2  loss [^\r]*/s  \d+:\d\d left  ━*·+)\x1b\[K", text)
         self.assertIsNotNone(bar, text)
         self.assertNotIn(bar[1], "".join(shown))
 
