@@ -74,7 +74,7 @@ TEST(Description, HarExampleIsTheNetworkOfTheBenchmark) {
                   max_pool1d({}), conv(64, 3), relu(),         global_avg_pool1d(), linear({.features = 6})};
   wanted.layer_names = {"conv1", "relu1", "max_pool1",        "conv2",  "relu2", "max_pool2",
                         "conv3", "relu3", "global_avg_pool1", "linear1"};
-  wanted.training = {.epochs = 15, .batch = 64};
+  wanted.training = {.epochs = 15, .batch = 64, .lr = 0.02, .schedule = Schedule::kLinear};
   expect_equal(d, wanted);
 }
 

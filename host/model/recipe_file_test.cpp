@@ -145,7 +145,7 @@ gradient = "exact"
 momentum = "sym16"
 scaling = "delayed"
 margin = 2
-decay = 0
+decay = 0.9
 rounding = { wire = "half_away", parameter = "stochastic" }
 accumulation = "auto"
 )");
