@@ -46,8 +46,9 @@ class Cli(unittest.TestCase):
         shutil.rmtree(cls.folder)
 
     @staticmethod
-    def run_program(*words, **keywords):
-        return subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=120, **keywords)
+    def run_program(*words):
+        environment = {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8"}  # as a person has it who pipes the output
+        return subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=120, env=environment)
 
     def train(self, *words, model=None):
         return self.run_program("train", model or self.model, "--data", self.data, *words)
@@ -79,8 +80,6 @@ class Cli(unittest.TestCase):
         self.assertEqual(done.stderr, "")
         self.assertEqual(re.findall(r"^epoch (\d)/3  loss [\d.]+  accuracy +[\d.]+ %  +[\d,]+/s$", done.stdout, re.M),
                          ["1", "2", "3"])
-        self.assertNotIn("\r", done.stdout)
-        self.assertNotIn("\x1b", done.stdout)
         r = json.loads(results.read_text())
         for key in JSON_KEYS:
             self.assertIn(key, r)
@@ -95,8 +94,11 @@ class Cli(unittest.TestCase):
         f1 = [2 * matrix[i][i] / max(1, sum(matrix[i]) + sum(row[i] for row in matrix)) for i in range(5)]
         self.assertAlmostEqual(sum(f1) / 5, r["macro_f1"], places=6)
 
-        evaluated = self.folder / "e.json"
-        done = self.run_program("eval", saved, "--data", self.data, "--json", evaluated)
+        evaluated, test_files = self.folder / "e.json", self.folder / "test_files"
+        test_files.mkdir()
+        for name in ["test_x.npy", "test_y.npy"]:
+            shutil.copy(self.data / name, test_files)
+        done = self.run_program("eval", saved, "--data", test_files, "--json", evaluated)
         self.assertEqual(done.returncode, 0, done.stderr)
         e = json.loads(evaluated.read_text())
         for key in ["test_accuracy", "test_loss", "macro_f1", "weights_hash", "confusion_matrix", "parameters", "seed"]:
@@ -235,12 +237,21 @@ class Cli(unittest.TestCase):
             saved.write_bytes(bad)
             self.expect_error(self.run_program("eval", saved, "--data", self.data), 1, saved)
 
+    def slow_training(self):
+        """Epochs of half a second: long enough for a bar."""
+        data = self.folder / "more_beats"
+        self.run_program("generate", "ecg", "-o", data, "--beats-train", 1500, "--beats-test", 5)
+        return [PROGRAM, "train", self.model, "--data", data, "--epochs", 2, "--kernels", "ref"]
+
+    def test_a_pipe_shows_lines_only(self):
+        done = self.run_program(*self.slow_training()[1:])
+        self.assertNotRegex(done.stdout, "[\r\x1b]")
+        self.assertEqual(len(re.findall("^epoch", done.stdout, re.M)), 2)
+
     def test_a_terminal_shows_a_bar_that_is_removed_again(self):
         master, slave = pty.openpty()
         environment = {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8"}
-        data = self.folder / "more_beats"
-        self.run_program("generate", "ecg", "-o", data, "--beats-train", 1500, "--beats-test", 5)
-        command = [PROGRAM, "train", self.model, "--data", data, "--epochs", 2, "--kernels", "ref"]
+        command = self.slow_training()
         process = subprocess.Popen(list(map(str, command)), stdout=slave, stderr=slave, env=environment)
         os.close(slave)
         seen = b""

@@ -239,6 +239,7 @@ TEST(MicroBatch, IsTheBatchUnlessItsWiresLeaveTheCache) {
   EXPECT_EQ(micro(128, 1), 1);
   EXPECT_EQ(micro(128, 10), 10);
   EXPECT_EQ(micro(16, 1000), 64);
+  EXPECT_EQ(micro(64, 64), 32);
   EXPECT_EQ(micro(4096, 64), 16);
   EXPECT_EQ(micro(4096, 7), 7);
 }

@@ -18,7 +18,8 @@ TEST(Schedule, LinearWouldReachZeroAfterTheLastStep) {
 
 /// Each operation rounded to float32 by itself, as numpy.float32 does.
 TEST(Schedule, RoundsEachOperationToFloat32) {
-  EXPECT_EQ(learning_rate(Schedule::kLinear, 0.05f, 1, 3), 0x1.11111p-5f);
+  EXPECT_EQ(learning_rate(Schedule::kLinear, 0.05f, 3, 7), 0x1.d41d4p-6f);
+  EXPECT_EQ(learning_rate(Schedule::kLinear, 0.05f, 5, 11), 0x1.bed61ap-6f);
 }
 
 }  // namespace
