@@ -1,4 +1,5 @@
-// The commands of the program. Each adds itself with its options to the command line and is a function once chosen.
+// The commands of the program. Each adds itself with its options to the command line and is a function once
+// chosen.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <functional>

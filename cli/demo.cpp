@@ -1,5 +1,5 @@
-// mantissa demo: the same network trained with three recipes, side by side, on beats that are made up on the spot.
-// It needs no file but the program.
+// mantissa demo: the same network trained with three recipes, side by side, on beats that are made up on the
+// spot. It needs no file but the program.
 #include <fmt/format.h>
 
 #include <filesystem>

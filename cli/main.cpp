@@ -1,5 +1,6 @@
 // mantissa: trains neural networks in integer arithmetic.
-// Here: the command line, and what becomes of errors. Exit codes: 0 done, 1 error, 2 wrong use, 130 interrupted.
+// Here: the command line, and what becomes of errors. Exit codes: 0 done, 1 error, 2 wrong use, 130
+// interrupted.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

@@ -7,8 +7,9 @@
 
 namespace mantissa::host {
 
-/// Rows are labels, columns predictions, with recall and precision at the edges; names of columns become numbers where they
-/// do not fit in `columns`, and a list of the most frequent confusions takes the place of what still does not fit.
+/// Rows are labels, columns predictions, with recall and precision at the edges; names of columns become
+/// numbers where they do not fit in `columns`, and a list of the most frequent confusions takes the place of
+/// what still does not fit.
 std::string confusion_text(const Evaluation& evaluation, const std::vector<std::string>& class_names,
                            size_t columns);
 

@@ -9,12 +9,13 @@
 
 namespace mantissa::host {
 
-/// Exactly the bytes of a plan, between guard bytes.
+/// Exactly the bytes of a plan, and guard bytes after them.
 ///
-/// How the peak is measured: before a batch, bytes that hold nothing between batches are painted with a pattern; after it,
-/// a byte that differs has been touched. What lasts from batch to batch (parameters, momentum, sums, scales) cannot be
-/// painted and counts as touched. Several batches with changing patterns make it unlikely that a byte is written with the
-/// very value that was painted. The guard bytes show for the whole run that nothing beyond the arena was written.
+/// How the peak is measured: before a batch, bytes that hold nothing between batches are painted with a
+/// pattern; after it, a byte that differs has been touched. What lasts from batch to batch (parameters,
+/// momentum, sums, scales) cannot be painted and counts as touched. Several batches with changing patterns
+/// make it unlikely that a byte is written with the very value that was painted. The guard bytes show for the
+/// whole run that nothing beyond the arena was written.
 class Arena {
  public:
   /// Throws Error if the system does not give so much memory. The plan must outlive the arena.
@@ -27,8 +28,8 @@ class Arena {
   /// After the next batch.
   void look(unsigned round);
 
-  /// Bytes up to the last one that was touched, in whole units of the arena's alignment (tensors start on such units). More
-  /// than the plan's arena_bytes means that a guard byte has changed.
+  /// Bytes up to the last one that was touched, in whole units of the arena's alignment (tensors start on
+  /// such units). More than the plan's arena_bytes means that a guard byte has changed.
   size_t peak_bytes() const;
 
  private:

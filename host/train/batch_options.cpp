@@ -1,4 +1,5 @@
-// The numbers were measured on networks for sensors and digits, 3 K to 100 K parameters; bits do not depend on them.
+// The numbers were measured on networks for sensors and digits, 3 K to 100 K parameters; bits do not depend
+// on them.
 #include "host/train/batch_options.hpp"
 
 #include <algorithm>
@@ -17,8 +18,8 @@ uint64_t wire_bytes(const PlanView& plan) {
   return bytes;
 }
 
-/// Products over vectors want many samples at once; convolutions have enough rows with few, and want their wires in a
-/// cache. So: as many samples as leave the wires there, within bounds.
+/// Products over vectors want many samples at once; convolutions have enough rows with few, and want their
+/// wires in a cache. So: as many samples as leave the wires there, within bounds.
 int fastest_micro_batch(const Description& description, const NamedRecipe& recipe, PlanOptions options) {
   options.micro_batch = std::min(options.batch, kLargestDefaultMicroBatch);
   while (options.micro_batch > kSmallestDefaultMicroBatch &&

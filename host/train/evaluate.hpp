@@ -28,8 +28,8 @@ struct Evaluation {
 /// The matrix grows with the square of the classes.
 inline constexpr size_t kMaxConfusionClasses = 256;
 
-/// Runs the model forward over all samples; changes only the engine's counters of saturated codes. Requires labels below
-/// the plan's classes.
+/// Runs the model forward over all samples; changes only the engine's counters of saturated codes. Requires
+/// labels below the plan's classes.
 Evaluation evaluate(Engine& engine, const Split& split);
 
 }  // namespace mantissa::host

@@ -1,5 +1,6 @@
-// A plan for a model that is known at run time only: the planner's arrays as vectors, its errors as sentences.
-// Firmware has plans as constants; a host reads the model first and learns then how large they are.
+// A plan for a model that is known at run time only: the planner's arrays as vectors, its errors as
+// sentences. Firmware has plans as constants; a host reads the model first and learns then how large they
+// are.
 #pragma once
 #include <vector>
 

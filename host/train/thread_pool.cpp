@@ -1,4 +1,5 @@
-// Indices are handed out one by one by an atomic counter; an entrance keeps late threads away from the next piece's data.
+// Indices are handed out one by one by an atomic counter; an entrance keeps late threads away from the next
+// piece's data.
 #include "host/train/thread_pool.hpp"
 
 #include <fmt/format.h>

@@ -1,5 +1,6 @@
 // Threads for the engine: a fixed number of them, which wait between pieces of work.
-// A piece takes microseconds, so a thread spins for a moment before it sleeps, and one that is late is not waited for.
+// A piece takes microseconds, so a thread spins for a moment before it sleeps, and one that is late is not
+// waited for.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -12,7 +13,8 @@ namespace mantissa::host {
 
 class ThreadPool {
  public:
-  /// `threads` in all, at least 1; the caller of run() is one of them. Throws Error if the system gives no more.
+  /// `threads` in all, at least 1; the caller of run() is one of them. Throws Error if the system gives no
+  /// more.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -20,8 +22,9 @@ class ThreadPool {
 
   using Body = void (*)(void* task, int32_t index, int32_t worker);
 
-  /// Calls body(task, i, worker) once for each i in [0, count) and returns when all are done. The caller is worker 0.
-  /// Allocates nothing. Not for several callers at once, nor from within a body; a body must not throw.
+  /// Calls body(task, i, worker) once for each i in [0, count) and returns when all are done. The caller is
+  /// worker 0. Allocates nothing. Not for several callers at once, nor from within a body; a body must not
+  /// throw.
   void run(int32_t count, void* task, Body body) noexcept;
 
   /// For the engine; the pool must outlive it. Without a second thread there is nothing to lend.

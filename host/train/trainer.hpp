@@ -1,5 +1,6 @@
 // The training loop: epochs of shuffled batches, with a learning rate that may fall.
-// All that decides the bits of a run is in TrainerOptions and the data; time and threads only decide how long it takes.
+// All that decides the bits of a run is in TrainerOptions and the data; time and threads only decide how long
+// it takes.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -37,8 +38,8 @@ struct TrainerHooks {
 /// Samples are read into one buffer of a micro-batch; a step allocates nothing.
 class Trainer {
  public:
-  /// `settings.batch` is the plan's. Throws Error if the run has more steps than can be counted. Everything given must
-  /// outlive the trainer. An engine whose progress is not at step 0 is taken up where it stopped.
+  /// `settings.batch` is the plan's. Throws Error if the run has more steps than can be counted. Everything
+  /// given must outlive the trainer. An engine whose progress is not at step 0 is taken up where it stopped.
   Trainer(Engine& engine, Arena& arena, const Split& train, const TrainingDefaults& settings,
           TrainerHooks hooks = {});
 

@@ -68,7 +68,8 @@ struct TrainingRun {
 
 constexpr BatchOptions kOneByOne{.batch = 12, .micro_batch = 1};
 
-/// The loop by itself, for some of the 18 batches: every sample of an epoch in shuffled order, no painted memory.
+/// The loop by itself, for some of the 18 batches: every sample of an epoch in shuffled order, no painted
+/// memory.
 uint64_t train_by_hand(TrainingRun& run, uint32_t steps) {
   const TrainingDefaults& t = run.model.description.training;
   std::vector<float> x(128);

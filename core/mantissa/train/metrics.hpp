@@ -17,7 +17,8 @@ struct ClassCount {
   constexpr float recall() const { return labelled > 0 ? float(correct) / float(labelled) : 0.0f; }
   /// The share of its predictions that are right; 0 without predictions.
   constexpr float precision() const { return predicted > 0 ? float(correct) / float(predicted) : 0.0f; }
-  /// 2 correct / (labelled + predicted), the harmonic mean of recall and precision; 0 where the class does not occur.
+  /// 2 correct / (labelled + predicted), the harmonic mean of recall and precision; 0 where the class does
+  /// not occur.
   constexpr float f1() const {
     return occurs() ? 2.0f * float(correct) / (float(labelled) + float(predicted)) : 0.0f;
   }

@@ -39,7 +39,8 @@ TEST(Metrics, RatiosAreThoseOfTheTextbook) {
   EXPECT_EQ(c[3].f1(), 0.0f);
 }
 
-/// sklearn.metrics.f1_score(labels, predictions, average="macro") is 0.8023809523809523: class 3 does not occur.
+/// sklearn.metrics.f1_score(labels, predictions, average="macro") is 0.8023809523809523: class 3 does not
+/// occur.
 TEST(Metrics, MacroF1LeavesOutClassesThatDoNotOccur) {
   EXPECT_FLOAT_EQ(macro_f1(counted()), 0.80238095f);
   EXPECT_EQ(macro_f1({}), 0.0f);
