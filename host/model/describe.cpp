@@ -109,6 +109,9 @@ std::string detail_sentence(const Subject& s) {
       return "its weights have more bits in products than as stored parameters; make 'parameter' at least as "
              "wide as "
              "'weight', or float32";
+    case Detail::kThreads: return "from 1 to 1024 threads";
+    case Detail::kTileBytes: return "at least 1 byte for a tile";
+    case Detail::kAlignment: return "an alignment of 8, 16, 32 or 64";
     case Detail::kLossNeedsLogits:
       return "the loss needs scores of any sign, so the last layer must be linear or a pool; end the model "
              "with one";
@@ -182,6 +185,9 @@ std::string describe(const mantissa::Error& error, const Description& descriptio
       return fmt::format("{}: {} does not fit: {}", s.layer, s.recipe, detail_sentence(s));
     case ErrorCode::kUnprovable: return unprovable(s);
     case ErrorCode::kBadBatch: return bad_batch(s);
+    case ErrorCode::kBadOption:
+      return fmt::format("{}: an option of the plan is {}, and it must be {}", s.layer, error.found,
+                         detail_sentence(s));
     case ErrorCode::kCapacity:
       return fmt::format(
           "{}: the plan needs room for {} entries in one of its arrays, and has less; give it a larger one",
@@ -192,6 +198,12 @@ std::string describe(const mantissa::Error& error, const Description& descriptio
           "{}: the arena starts {} bytes past the alignment that it needs; align it with "
           "alignas(kArenaAlignment)",
           s.layer, error.found);
+    case ErrorCode::kKernelMismatch:
+      return fmt::format(
+          "{}: the plan has no room for operands as these kernels pack them; plan with their scratch_bytes "
+          "and "
+          "alignment {}, or take kernels_ref",
+          s.layer, error.limit);
     case ErrorCode::kNotAClassifier: return not_a_classifier(s);
     case ErrorCode::kUnsupported: return unsupported(s);
   }

@@ -18,7 +18,7 @@ constexpr ErrorCode kAllCodes[] = {
     ErrorCode::kBadGroups,     ErrorCode::kBadBits,         ErrorCode::kBadRecipe,
     ErrorCode::kUnprovable,    ErrorCode::kBadBatch,        ErrorCode::kCapacity,
     ErrorCode::kArenaTooSmall, ErrorCode::kArenaMisaligned, ErrorCode::kNotAClassifier,
-    ErrorCode::kUnsupported};
+    ErrorCode::kUnsupported,   ErrorCode::kBadOption,       ErrorCode::kKernelMismatch};
 
 constexpr Detail kAllDetails[] = {Detail::kNone,
                                   Detail::kStoredSymInt32,
@@ -26,7 +26,10 @@ constexpr Detail kAllDetails[] = {Detail::kNone,
                                   Detail::kIntegerNeedsSym,
                                   Detail::kFloatWireMix,
                                   Detail::kWeightWiderThanParameter,
-                                  Detail::kLossNeedsLogits};
+                                  Detail::kLossNeedsLogits,
+                                  Detail::kThreads,
+                                  Detail::kTileBytes,
+                                  Detail::kAlignment};
 
 TEST(Describe, LinearNeedsAVector) {
   EXPECT_EQ(

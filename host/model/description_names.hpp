@@ -25,7 +25,7 @@ inline constexpr Named<SampleLayout> kLayouts[] = {{"channels_first", SampleLayo
                                                    {"channels_last", SampleLayout::kChannelsLast}};
 
 inline constexpr Named<Schedule> kSchedules[] = {{"constant", Schedule::kConstant},
-                                                {"linear", Schedule::kLinear}};
+                                                 {"linear", Schedule::kLinear}};
 
 enum class Loss : uint8_t { kCrossEntropy };
 inline constexpr Named<Loss> kLosses[] = {{"cross_entropy", Loss::kCrossEntropy}};

@@ -91,9 +91,13 @@ TEST(Description, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(d.layout, SampleLayout::kChannelsLast);
   EXPECT_EQ(d.classes, 0);
   EXPECT_TRUE(d.class_names.empty());
-  const TrainingDefaults t{
-      .epochs = 10, .batch = 32, .lr = 0.05, .momentum = 0.9, .weight_decay = 0,
-      .schedule = Schedule::kConstant, .seed = 1};
+  const TrainingDefaults t{.epochs = 10,
+                           .batch = 32,
+                           .lr = 0.05,
+                           .momentum = 0.9,
+                           .weight_decay = 0,
+                           .schedule = Schedule::kConstant,
+                           .seed = 1};
   EXPECT_EQ(d.training, t);
   EXPECT_EQ(d.model().nodes.data(), d.nodes.data());
 }
@@ -254,9 +258,13 @@ TEST(Description, WhatIsWrittenIsReadAsEqual) {
              flatten(),
              linear({2, Bias::kNone, Training::kFrozen})};
   for (size_t i = 0; i < d.nodes.size(); ++i) d.layer_names.push_back(fmt::format("layer {}.", i));
-  d.training = {
-      .epochs = 3, .batch = 7, .lr = 0.1, .momentum = 1.0 / 3, .weight_decay = 1e-5,
-      .schedule = Schedule::kLinear, .seed = ~uint64_t{4}};
+  d.training = {.epochs = 3,
+                .batch = 7,
+                .lr = 0.1,
+                .momentum = 1.0 / 3,
+                .weight_decay = 1e-5,
+                .schedule = Schedule::kLinear,
+                .seed = ~uint64_t{4}};
   const std::string text = write_description(d);
   expect_equal(parse_description(text, "m.toml"), d);
   EXPECT_EQ(write_description(parse_description(text, "m.toml")), text);

@@ -60,19 +60,21 @@ class Parameter:
         self.momentum_seen, self.momentum_unit = max(abs(g) for g in sums), unit
         self.momentum_scale = fit(self.momentum_seen, unit, 32767) if self.momentum_seen else unit
 
-    def update(self, sums, unit, worst, step):
+    def update(self, sums, unit, step):
         gradient = over(unit, nearest_scale(BATCH))
         new = self.momentum_scale
         if self.momentum_seen:
             new = fit(self.momentum_seen, self.momentum_unit, 32767, new)
         decay = q32(times(scale_of(MOMENTUM), over(self.momentum_scale, new)), 15)
-        gain = q32(over(gradient, new), worst.bit_length())
+        gain = q32(over(gradient, new), 1)
         pull = q32(times(scale_of(WEIGHT_DECAY), over(self.scale, new)), 15)
         rate = q32(times(scale_of(LR), over(new, self.scale)), 15)
         key = stream(self.layer, self.kind, UPDATE, step)
         seen = 0
         for i, g in enumerate(sums):
             bits = random16(key, i)
+            limit = 2 ** (31 - gain[1]) - 1
+            g = clamp(g, -limit, limit)
             total = q32_times(self.momentum[i], decay) + q32_times(g, gain) + q32_times(self.codes[i], pull)
             v = (total + ((2 * (bits & 0xFF) + 1) << 23)) >> 32  # floor(x + (r + 1/2) / 256)
             seen = max(seen, abs(v))
@@ -189,9 +191,8 @@ class Network:
             sums = self.gradients(codes, features, dy, self.conv_error(errors, winners, wire))
             total = sums if total is None else [[a + b for a, b in zip(x, y)] for x, y in zip(total, sums)]
         error_unit = self.error_unit()
-        worst = (STEPS * BATCH * 127 * 127, STEPS * BATCH * 127, BATCH * 127 * 127, BATCH * 127)
-        for parameter, gradient, gradient_unit, bound in zip(self.parameters(), total, self.units(), worst):
-            parameter.update(gradient, gradient_unit, bound, step)
+        for parameter, gradient, gradient_unit in zip(self.parameters(), total, self.units()):
+            parameter.update(gradient, gradient_unit, step)
         self.y_scale = fit(y_seen, unit, 127, self.y_scale) if y_seen else self.y_scale
         self.dx_scale = fit(dx_seen, error_unit, 127, self.dx_scale) if dx_seen else self.dx_scale
         return loss, correct

@@ -7,32 +7,37 @@ namespace mantissa {
 
 enum class ErrorCode : uint8_t {
   kNone,
-  kNoLayers,           // a model without layers
-  kTooManyLayers,      // found: layers, limit: capacity
-  kBadShape,           // a layer's input does not fit; found: what arrives, limit: what it needs
-  kBadAttribute,       // an attribute outside its range; found: value
-  kWindowTooLarge,     // a window does not fit in its input; found: window, limit: input with padding
-  kBadGroups,          // found: groups, limit: channels that they must divide
-  kBadBits,            // found: bits; allowed is 2..16
-  kBadRecipe,          // a combination of settings that has no meaning; detail says which
-  kUnprovable,         // a sum that may overflow; found: terms, limit: the largest number of terms that fits
-  kBadBatch,           // found: batch
-  kCapacity,           // a plan's own arrays are too small; found: needed
-  kArenaTooSmall,      // found: bytes given, limit: bytes needed
-  kArenaMisaligned,    // found: address modulo alignment
-  kNotAClassifier,     // last layer must give one vector per sample; found: steps
-  kUnsupported,        // valid, but not built in this version; detail says what
+  kNoLayers,         // a model without layers
+  kTooManyLayers,    // found: layers, limit: capacity
+  kBadShape,         // a layer's input does not fit; found: what arrives, limit: what it needs
+  kBadAttribute,     // an attribute outside its range; found: value
+  kWindowTooLarge,   // a window does not fit in its input; found: window, limit: input with padding
+  kBadGroups,        // found: groups, limit: channels that they must divide
+  kBadBits,          // found: bits; allowed is 2..16
+  kBadRecipe,        // a combination of settings that has no meaning; detail says which
+  kUnprovable,       // a sum that may overflow; found: terms, limit: the largest number of terms that fits
+  kBadBatch,         // found: batch
+  kBadOption,        // an option of the plan outside its range; detail says which, found: value
+  kCapacity,         // a plan's own arrays are too small; found: needed
+  kArenaTooSmall,    // found: bytes given, limit: bytes needed
+  kArenaMisaligned,  // found: address modulo alignment, limit: the alignment
+  kKernelMismatch,  // the plan has no scratch for these kernels; see PlanOptions::scratch_bytes and alignment
+  kNotAClassifier,  // last layer must give one vector per sample; found: steps
+  kUnsupported,     // valid, but not built in this version; detail says what
 };
 
 /// Why a BadRecipe or Unsupported was given.
 enum class Detail : uint8_t {
   kNone,
-  kStoredSymInt32,       // parameters, gradients and state can not be stored as SYM_INT32
-  kExactNeedsConstant,   // exact integer gradients need scales that are constant over a batch
-  kIntegerNeedsSym,      // the integer update needs integer parameters and integer momentum
-  kFloatWireMix,         // wires are all float32 or all integer
+  kStoredSymInt32,      // parameters, gradients and state can not be stored as SYM_INT32
+  kExactNeedsConstant,  // exact integer gradients need scales that are constant over a batch
+  kIntegerNeedsSym,     // the integer update needs integer parameters and integer momentum
+  kFloatWireMix,        // wires are all float32 or all integer
   kWeightWiderThanParameter,
-  kLossNeedsLogits,      // the last layer must be Linear or a pool
+  kLossNeedsLogits,  // the last layer must be Linear or a pool
+  kThreads,          // 1 to 1024
+  kTileBytes,        // at least 1
+  kAlignment,        // 8, 16, 32 or 64
 };
 
 struct Error {

@@ -8,7 +8,8 @@ namespace mantissa {
 /// are done. No order is promised; the core never lets a result depend on one. A null run means: one by one, here.
 struct Executor {
   void* context = nullptr;
-  void (*run)(void* context, int32_t count, void* task, void (*body)(void* task, int32_t index, int32_t worker)) = nullptr;
+  void (*run)(void* context, int32_t count, void* task,
+              void (*body)(void* task, int32_t index, int32_t worker)) = nullptr;
 };
 
 }  // namespace mantissa

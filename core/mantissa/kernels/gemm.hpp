@@ -52,8 +52,8 @@ struct Gemm {
   Element c_element = Element::kInt32;  ///< kInt32, kInt64 (integer operands) or kFloat32 (float32 operands)
   int32_t c_stride = 0;                 ///< elements between rows of c
   GemmStore store = GemmStore::kOverwrite;
-  int32_t block_terms = 0;    ///< kInt64: most terms whose sum fits in 32 bits, at least 1; not used otherwise
-  void* scratch = nullptr;    ///< GemmKernel::scratch_bytes bytes for b, 64-byte aligned; filled by prepare
+  int32_t block_terms = 0;  ///< kInt64: most terms whose sum fits in 32 bits, at least 1; not used otherwise
+  void* scratch = nullptr;  ///< GemmKernel::scratch_bytes bytes for b, 64-byte aligned; filled by prepare
 };
 
 /// A variant of the product. Integers are exact, so every variant equals the reference bit for bit:

@@ -16,7 +16,8 @@ void multiply(const Gemm& g) {
         const A* pa = a + ptrdiff_t(m) * g.a.stride + ptrdiff_t(outer) * g.a.outer_stride;
         const B* pb = b + ptrdiff_t(n) * g.b.stride + ptrdiff_t(outer) * g.b.outer_stride;
         for (int32_t inner = 0; inner < g.shape.inner; ++inner)
-          sum += Term(pa[ptrdiff_t(inner) * g.a.inner_stride]) * Term(pb[ptrdiff_t(inner) * g.b.inner_stride]);
+          sum +=
+              Term(pa[ptrdiff_t(inner) * g.a.inner_stride]) * Term(pb[ptrdiff_t(inner) * g.b.inner_stride]);
       }
       c = sum;
     }

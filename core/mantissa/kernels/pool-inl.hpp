@@ -29,8 +29,8 @@ inline void max_pool(const MaxPool& p) {
 
 /// A window of two rows, the usual pool: without a branch per element.
 template <class T, class E>
-void route_pair(const T* __restrict a, const T* __restrict b, const E* __restrict dy, E* __restrict da, E* __restrict db,
-                int32_t channels, bool relu) {
+void route_pair(const T* __restrict a, const T* __restrict b, const E* __restrict dy, E* __restrict da,
+                E* __restrict db, int32_t channels, bool relu) {
   const T least = relu ? T(1) : std::numeric_limits<T>::lowest();
   if constexpr (std::numeric_limits<T>::is_integer) {
     for (int32_t c = 0; c < channels; ++c) {
@@ -144,7 +144,8 @@ void spread_of(const Spread& p) {
     const E* dy = static_cast<const E*>(p.dy) + ptrdiff_t(t) * channels;
     for (int32_t k = 0; k < p.shape.kernel; ++k) {
       const ptrdiff_t first = (ptrdiff_t(t) * p.shape.stride + k) * channels;
-      spread_row(p.mask == nullptr ? nullptr : static_cast<const Mask*>(p.mask) + first, dy, dx + first, channels);
+      spread_row(p.mask == nullptr ? nullptr : static_cast<const Mask*>(p.mask) + first, dy, dx + first,
+                 channels);
     }
   }
 }

@@ -14,13 +14,15 @@ inline void FastMaxPool(const MaxPool& p) {
     const int8_t* HWY_RESTRICT a = static_cast<const int8_t*>(p.x) + ptrdiff_t(t) * p.shape.stride * channels;
     const int8_t* HWY_RESTRICT b = a + channels;
     int32_t c = 0;
-    for (; c + lanes <= channels; c += lanes) hn::StoreU(hn::Max(hn::LoadU(d, a + c), hn::LoadU(d, b + c)), d, y + c);
+    for (; c + lanes <= channels; c += lanes)
+      hn::StoreU(hn::Max(hn::LoadU(d, a + c), hn::LoadU(d, b + c)), d, y + c);
     for (; c < channels; ++c) y[c] = b[c] > a[c] ? b[c] : a[c];
   }
 }
 
 inline void FastMaxPoolBackward(const MaxPoolBackward& p) {
-  if (p.element != Element::kInt8 || p.error_element != Element::kInt8 || p.shape.kernel != 2) return max_pool_backward(p);
+  if (p.element != Element::kInt8 || p.error_element != Element::kInt8 || p.shape.kernel != 2)
+    return max_pool_backward(p);
   const Int8x16 d;
   const int32_t channels = p.shape.channels, lanes = int32_t(hn::Lanes(d));
   const bool relu = p.input == Activation::kRelu;

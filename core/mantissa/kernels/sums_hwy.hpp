@@ -33,7 +33,8 @@ uint64_t FinishInt32(const FinishSums& f) {
   int32_t largest_rest = 0;
   for (int32_t r = 0; r < f.rows; ++r) {
     int32_t* HWY_RESTRICT row = static_cast<int32_t*>(f.sums) + ptrdiff_t(r) * f.stride;
-    const Mask* mask = f.mask == nullptr ? nullptr : static_cast<const Mask*>(f.mask) + ptrdiff_t(r) * f.mask_stride;
+    const Mask* mask =
+        f.mask == nullptr ? nullptr : static_cast<const Mask*>(f.mask) + ptrdiff_t(r) * f.mask_stride;
     int32_t c = 0;
     for (; c + lanes <= f.columns; c += lanes) {
       auto v = hn::LoadU(d, row + c);
@@ -68,7 +69,8 @@ HWY_INLINE hn::Vec<HalfOfUint64s> ScaleEven(V magnitude, V mantissa, hn::Vec<Hal
 
 /// rescale_row_half_away for a symmetric range: the magnitude is rounded half up, the sign comes back at the end.
 template <class Code>
-uint64_t RescaleHalfAway(const int32_t* HWY_RESTRICT sums, Code* HWY_RESTRICT codes, int32_t n, Multiplier by, CodeRange range) {
+uint64_t RescaleHalfAway(const int32_t* HWY_RESTRICT sums, Code* HWY_RESTRICT codes, int32_t n, Multiplier by,
+                         CodeRange range) {
   const Int32s d;
   const hn::RebindToUnsigned<Int32s> du;
   const HalfOfUint64s dw;
@@ -100,12 +102,14 @@ uint64_t RescaleInt32(const RescaleSums& r) {
   if (r.code_stride == r.columns) return RescaleHalfAway(sums, codes, r.rows * r.columns, r.by, r.range);
   uint64_t saturated = 0;
   for (int32_t row = 0; row < r.rows; ++row)
-    saturated += RescaleHalfAway(sums + ptrdiff_t(row) * r.columns, codes + ptrdiff_t(row) * r.code_stride, r.columns, r.by, r.range);
+    saturated += RescaleHalfAway(sums + ptrdiff_t(row) * r.columns, codes + ptrdiff_t(row) * r.code_stride,
+                                 r.columns, r.by, r.range);
   return saturated;
 }
 
 inline uint64_t FastRescaleSums(const RescaleSums& r) {
-  if (r.element != Element::kInt32 || r.rounding != Rounding::kHalfAway || r.range.low != -r.range.high) return rescale_sums(r);
+  if (r.element != Element::kInt32 || r.rounding != Rounding::kHalfAway || r.range.low != -r.range.high)
+    return rescale_sums(r);
   return r.code_element == Element::kInt8 ? RescaleInt32<int8_t>(r) : RescaleInt32<int16_t>(r);
 }
 

@@ -42,12 +42,13 @@ UpdateSeen update_with_momentum(const IntegerUpdate& u, Codes codes) {
   const Sum* __restrict sums = static_cast<const Sum*>(u.sums);
   Momentum* __restrict momentum = static_cast<Momentum*>(u.momentum);
   const bool stochastic = u.rounding == Rounding::kStochastic;
-  const int64_t half = u.sum_shift > 0 ? int64_t(1) << (u.sum_shift - 1) : 0;
+  const int64_t half = u.sum_shift > 0 ? int64_t(1) << (u.sum_shift - 1) : 0, limit = u.gain.limit();
   int32_t largest_v = 0, largest_p = 0, saturated_v = 0, saturated_p = 0;
   for (int32_t i = 0; i < u.count; ++i) {
     const uint32_t at = u.first + uint32_t(i);
     const uint32_t bits = stochastic ? random16(u.key, at) : 0x8080u;
-    const int64_t g = sizeof(Sum) == 4 ? int64_t(sums[i]) : (int64_t(sums[i]) + half) >> u.sum_shift;
+    const int64_t sum = sizeof(Sum) == 4 ? int64_t(sums[i]) : (int64_t(sums[i]) + half) >> u.sum_shift;
+    const int64_t g = sum > limit ? limit : sum < -limit ? -limit : sum;
     const int32_t p = codes.load(at);
     const int64_t total = u.decay.times(momentum[at]) + u.gain.times(g) + u.pull.times(p);
     const int32_t v = int32_t((total + (int64_t(2 * (bits & 0xFF) + 1) << 23)) >> 32);
@@ -69,12 +70,13 @@ template <class Sum, class Codes>
 UpdateSeen update_plain(const IntegerUpdate& u, Codes codes) {
   const Sum* __restrict sums = static_cast<const Sum*>(u.sums);
   const bool stochastic = u.rounding == Rounding::kStochastic;
-  const int64_t half = u.sum_shift > 0 ? int64_t(1) << (u.sum_shift - 1) : 0;
+  const int64_t half = u.sum_shift > 0 ? int64_t(1) << (u.sum_shift - 1) : 0, limit = u.gain.limit();
   int32_t largest = 0, saturated = 0;
   for (int32_t i = 0; i < u.count; ++i) {
     const uint32_t at = u.first + uint32_t(i);
     const uint32_t bits = stochastic ? random16(u.key, at) : 0x8000u;
-    const int64_t g = sizeof(Sum) == 4 ? int64_t(sums[i]) : (int64_t(sums[i]) + half) >> u.sum_shift;
+    const int64_t sum = sizeof(Sum) == 4 ? int64_t(sums[i]) : (int64_t(sums[i]) + half) >> u.sum_shift;
+    const int64_t g = sum > limit ? limit : sum < -limit ? -limit : sum;
     const int32_t p = codes.load(at);
     const int64_t move = (int64_t(2 * bits + 1) << 15) - u.gain.times(g) - u.pull.times(p);
     const int32_t p_new = p + int32_t(move >> 32);
@@ -112,8 +114,8 @@ struct FloatFactors {
 };
 
 template <class Sum>
-void update_values(const Sum* __restrict sums, float* __restrict values, float* __restrict momentum, int32_t n,
-                   FloatFactors f) {
+void update_values(const Sum* __restrict sums, float* __restrict values, float* __restrict momentum,
+                   int32_t n, FloatFactors f) {
   if (momentum == nullptr) {
     for (int32_t i = 0; i < n; ++i) {
       const float g = float(sums[i]) * f.gain + f.pull * values[i];
@@ -165,8 +167,8 @@ UpdateSeen update_codes(const FloatUpdate& u, Codes codes) {
 template <class Sum>
 UpdateSeen update_float_with(const FloatUpdate& u) {
   if (u.values != nullptr) {
-    update_values(static_cast<const Sum*>(u.sums), u.values + u.first, u.momentum == nullptr ? nullptr : u.momentum + u.first,
-                  u.count, FloatFactors(u));
+    update_values(static_cast<const Sum*>(u.sums), u.values + u.first,
+                  u.momentum == nullptr ? nullptr : u.momentum + u.first, u.count, FloatFactors(u));
     return {};
   }
   return with_codes(u.parameters, [&u](auto codes) { return update_codes<Sum>(u, codes); });

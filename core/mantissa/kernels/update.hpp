@@ -13,10 +13,12 @@ struct Q32 {
   int32_t shift = 0;
 
   constexpr int64_t times(int64_t x) const { return (x << shift) * q; }
+  /// Largest |x| that may be multiplied. Beyond it the result exceeds every code, so x may be clamped to it.
+  constexpr int64_t limit() const { return (int64_t(1) << (31 - shift)) - 1; }
 };
 
 /// A positive factor as Q32 for integers of at most `bits` bits: relative error below 2^-29 for factors of 2^-3 and
-/// more, absolute error 2^-33 below. Factors too large for the bits give the largest: the code saturates and counts.
+/// more, absolute error 2^-33 below. Factors of 2^(29 - bits) and more, which no code survives, become the largest one.
 constexpr Q32 q32(Scale factor, int bits) {
   const int32_t wanted = factor.exponent + 33;  // shift that leaves q in [2^29, 2^30)
   const int32_t shift = wanted < 0 ? 0 : wanted;
@@ -38,10 +40,10 @@ struct CodeView {
   CodeRange range;
 };
 
-/// With sums g, momentum codes v, parameter codes p and random bits r of the element:
-///   v' = clamp(floor((decay * v + gain * g + pull * p) * 2^-32 + r / 2^8))
-///   p' = clamp(floor(p - rate * v' * 2^-32 + r'/ 2^8))
-/// or, without momentum, p' = clamp(floor(p - (gain * g + pull * p) * 2^-32 + r / 2^16)).  Source: SPEC 6.
+/// With sums g (clamped to gain.limit()), momentum codes v, parameter codes p and random bits r of the element:
+///   v' = clamp(floor(decay * v + gain * g + pull * p + (r mod 2^8 + 1/2) / 2^8))
+///   p' = clamp(floor(p - rate * v' + (r div 2^8 + 1/2) / 2^8))
+/// or, without momentum, p' = clamp(floor(p - gain * g - pull * p + (r + 1/2) / 2^16)).  Source: SPEC 6.
 struct IntegerUpdate {
   const void* sums = nullptr;  ///< gradient sums
   Element element = Element::kInt32;

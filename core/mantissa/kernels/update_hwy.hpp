@@ -24,10 +24,21 @@ HWY_INLINE void StoreMomentum(Vec32 v, int16_t* out) {
 }
 HWY_INLINE void StoreMomentum(Vec32 v, int8_t* out) { StoreCodes(v, out); }
 
+/// Loads sums and clamps them to what their factor allows.
+struct SumLoader {
+  Vec32 limit;
+
+  explicit HWY_INLINE SumLoader(Q32 gain) : limit(hn::Set(Int32s(), int32_t(gain.limit()))) {}
+  HWY_INLINE Vec32 Load(const int32_t* sums) const {
+    return hn::Min(hn::Max(hn::LoadU(Int32s(), sums), hn::Neg(limit)), limit);
+  }
+};
+
 /// What is the same for all elements, in registers: a store of codes cannot change it.
 template <class Momentum>
 struct MomentumStep {
   Factor decay, gain, pull, rate;
+  SumLoader loader;
   bool pulls;
   Clamp clamp_v, clamp_p;
   Vec32 largest;
@@ -37,6 +48,7 @@ struct MomentumStep {
         gain(u.gain),
         pull(u.pull),
         rate(u.rate),
+        loader(u.gain),
         pulls(u.pull.q != 0),
         clamp_v(u.momentum_range),
         clamp_p(u.parameters.range),
@@ -44,12 +56,11 @@ struct MomentumStep {
 
   /// Writes the momentum and returns the parameters.
   HWY_INLINE Vec32 Apply(const int32_t* sums, Momentum* momentum, Vec32 p, hn::Vec<Uint32s> bits) {
-    const Int32s d;
     const Uint32s du;
     const auto middle = hn::Set(du, 1u << 23);
     WideSum total(hn::Or(hn::ShiftLeft<24>(bits), middle));  // (2 * (bits & 0xFF) + 1) << 23
     total.AddProduct(LoadCodes(momentum), decay);
-    total.AddProduct(hn::LoadU(d, sums), gain);
+    total.AddProduct(loader.Load(sums), gain);
     if (pulls) total.AddProduct(p, pull);
     const auto v = total.Upper();
     largest = hn::Max(largest, hn::Abs(v));
@@ -91,6 +102,7 @@ UpdateSeen UpdatePlain(const IntegerUpdate& u, Codes codes) {
   const Uint32s du;
   const int32_t lanes = int32_t(hn::Lanes(d)), count = u.count;
   const Factor gain(u.gain), pull(u.pull);
+  const SumLoader loader(u.gain);
   const bool pulls = u.pull.q != 0;
   const int32_t* sums = static_cast<const int32_t*>(u.sums);
   RandomPairs random(u.key, u.first, u.rounding, 0x8000u);
@@ -98,7 +110,7 @@ UpdateSeen UpdatePlain(const IntegerUpdate& u, Codes codes) {
   Clamp clamp(u.parameters.range);
   const auto step = [&](const int32_t* g, Vec32 p, hn::Vec<Uint32s> bits) HWY_ATTR {
     WideSum move(hn::Or(hn::ShiftLeft<16>(bits), hn::Set(du, 1u << 15)));
-    move.SubProduct(hn::LoadU(d, g), gain);
+    move.SubProduct(loader.Load(g), gain);
     if (pulls) move.SubProduct(p, pull);
     return clamp.Apply(hn::Add(p, move.Upper()));
   };

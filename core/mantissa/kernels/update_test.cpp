@@ -91,7 +91,9 @@ State expected_update(const IntegerUpdate& u, Codes codes, std::vector<int16_t> 
     const size_t at = u.first + uint32_t(i);
     const uint32_t half = u.momentum ? 0x8080u : 0x8000u;
     const uint32_t bits = u.rounding == Rounding::kStochastic ? random16(u.key, uint32_t(at)) : half;
-    const Wide unit = Wide(1) << u.sum_shift, g = (Wide(sums[size_t(i)]) + unit / 2) >> u.sum_shift;
+    const Wide unit = Wide(1) << u.sum_shift, most = (Wide(1) << (31 - u.gain.shift)) - 1;
+    const Wide sum = (Wide(sums[size_t(i)]) + unit / 2) >> u.sum_shift;
+    const Wide g = std::min(std::max(sum, -most), most);
     const Wide p = codes.get(at);
     Wide moved;
     if (u.momentum) {
@@ -141,7 +143,8 @@ void check_integer(std::mt19937_64& random) {
   u.momentum_element = momentum8 ? Element::kInt8 : Element::kInt16;
   u.momentum_range = symmetric_range(momentum_bits);
   u.decay = random_factor(random, momentum_bits - 1);
-  u.gain = random_factor(random, sum_bits - u.sum_shift);
+  u.gain =
+      random_factor(random, random() % 2 == 0 ? sum_bits - u.sum_shift : 1);  // 1: large sums are clamped
   u.pull = random_factor(random, 15);
   u.rate = random_factor(random, momentum_bits - 1);
   std::vector<int16_t> momentum(n);

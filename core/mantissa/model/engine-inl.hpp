@@ -69,7 +69,6 @@ struct Engine::ParameterUpdate {
   int16_t tensor = -1, slot = -1, momentum = -1, momentum_slot = -1;
   Element sums = Element::kFloat32;
   int32_t sum_shift = 0;
-  int64_t worst = 0;  ///< largest possible magnitude of an integer sum
   ParameterStream stream = ParameterStream::kWeightUpdate;
   Scale unit;               ///< of the integer sums
   Scale new_momentum = {};  ///< scale of the integer momentum to be written

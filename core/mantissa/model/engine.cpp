@@ -20,8 +20,15 @@ Result<Engine> Engine::bind(const PlanView& plan, std::span<std::byte> arena, co
     return Error{.code = ErrorCode::kArenaTooSmall,
                  .found = int64_t(arena.size()),
                  .limit = int64_t(plan.summary.arena_bytes)};
-  const size_t misaligned = reinterpret_cast<uintptr_t>(arena.data()) % 8;
-  if (misaligned != 0) return Error{.code = ErrorCode::kArenaMisaligned, .found = int64_t(misaligned)};
+  const size_t alignment = size_t(plan.summary.alignment);
+  const size_t misaligned = reinterpret_cast<uintptr_t>(arena.data()) % alignment;
+  if (misaligned != 0)
+    return Error{
+        .code = ErrorCode::kArenaMisaligned, .found = int64_t(misaligned), .limit = int64_t(alignment)};
+  const bool needs_scratch = kernels.gemm->scratch_bytes({1, 1, 1, 1}, Element::kInt8, Element::kInt8) > 0;
+  if (needs_scratch && (!plan.summary.has_scratch || alignment != kArenaAlignment))
+    return Error{
+        .code = ErrorCode::kKernelMismatch, .found = int64_t(alignment), .limit = int64_t(kArenaAlignment)};
   Engine engine;
   engine.plan_ = plan;
   engine.arena_ = arena.data();

@@ -29,6 +29,7 @@ struct Progress {
 ///
 ///   begin_batch(n, settings, first sample);  accumulate(...) until n samples are in;  end_batch();
 ///
+/// Where the plan's micro-batch is its batch, the update is part of accumulate(), which is then called once per batch.
 /// The bits depend on model, recipe, seed and the samples of each batch in order; not on micro-batches, threads or kernels.
 class Engine {
  public:
@@ -82,7 +83,8 @@ class Engine {
 
   void run_step(const Step& step);
   void make_operands(const LayerPlan& l);
-  void make_bias_operand(const LayerPlan& l, int32_t sample, int32_t* out) const;
+  void make_bias_operand(const LayerPlan& l, int32_t sample, int32_t* out, int32_t worker) const;
+  void collect_bias(const LayerPlan& l) const;
   void load_input(int32_t sample);
   void run_forward(const LayerPlan& l);
   void forward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, int32_t worker);

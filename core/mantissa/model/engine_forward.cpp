@@ -81,22 +81,39 @@ void Engine::make_operands(const LayerPlan& l) {
 }
 
 /// Biases in units of the accumulator, nearest, within the room that the proof leaves.
-void Engine::make_bias_operand(const LayerPlan& l, int32_t sample, int32_t* out) const {
+void Engine::make_bias_operand(const LayerPlan& l, int32_t sample, int32_t* out, int32_t worker) const {
   const Scale unit = forward_unit(l, sample);
   const CodeRange range = {-l.bias_limit, l.bias_limit};
+  uint64_t saturated = 0;
+  const auto put = [&](int32_t i, int64_t wanted) {
+    out[i] = clamp_code(wanted, range);
+    saturated += out[i] != wanted ? 1 : 0;
+  };
   if (!l.formats.parameter.is_float()) {
     const CodeView view = code_view(l, l.bias);
     const Multiplier by = multiplier(state(l.bias_slot).scale / unit);
     for (int32_t i = 0; i < l.node.outputs; ++i)
-      out[i] = rescale(load_code(view, uint32_t(i)), by, Rounding::kHalfAway, range);
-    return;
+      put(i, scaled(load_code(view, uint32_t(i)), by, Rounding::kHalfAway));
+  } else {
+    const float inverse = (Scale{} / unit).to_float();
+    constexpr float kFarOut = 4294967296.0f;
+    for (int32_t i = 0; i < l.node.outputs; ++i) {
+      const float x = data<float>(l.bias)[i] * inverse;
+      const float bounded = x > kFarOut ? kFarOut : x < -kFarOut ? -kFarOut : x;
+      const int64_t whole = int64_t(bounded);
+      const float rest = bounded - float(whole);
+      put(i, whole + (rest >= 0.5f ? 1 : 0) - (rest <= -0.5f ? 1 : 0));
+    }
   }
-  const float inverse = (Scale{} / unit).to_float();
-  const float limit = float(l.bias_limit / 2);
-  for (int32_t i = 0; i < l.node.outputs; ++i) {
-    const float x = data<float>(l.bias)[i] * inverse;
-    const float bounded = x > limit ? limit : x < -limit ? -limit : x;
-    out[i] = int32_t(bounded + (bounded < 0.0f ? -0.5f : 0.5f));
+  data<WorkerCounter>(plan_.summary.counters_tensor)[worker].bias.parameter_saturated += saturated;
+}
+
+/// Biases that did not fit beside the sums.
+void Engine::collect_bias(const LayerPlan& l) const {
+  for (int32_t w = 0; w < plan_.summary.threads; ++w) {
+    uint64_t& saturated = data<WorkerCounter>(plan_.summary.counters_tensor)[w].bias.parameter_saturated;
+    state(l.bias_slot).saturated += uint32_t(saturated);
+    saturated = 0;
   }
 }
 
@@ -140,7 +157,7 @@ void Engine::run_forward(const LayerPlan& l) {
         kernels_->gemm->prepare(g);
       }
     if (l.bias_operand >= 0 && plan_.summary.scaling == Scaling::kDelayed)
-      make_bias_operand(l, 0, data<int32_t>(l.bias_operand));
+      make_bias_operand(l, 0, data<int32_t>(l.bias_operand), 0);
     if (is_linear) {
       const int32_t tile = l.forward.tile_rows;
       parallel((count_ + tile - 1) / tile, work, [&](int32_t i, int32_t worker) {
@@ -156,6 +173,7 @@ void Engine::run_forward(const LayerPlan& l) {
       });
     }
   }
+  if (l.bias_operand >= 0) collect_bias(l);
   if (!plan_.summary.is_float && plan_.summary.scaling == Scaling::kDelayed && l.y.slot != l.x.slot)
     collect(l.y.slot, forward_unit(l, 0));
 }
@@ -194,7 +212,7 @@ void Engine::forward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32
     finish.bias = data<>(plan_.summary.is_float ? l.bias : l.bias_operand);
     if (!plan_.summary.is_float && plan_.summary.scaling == Scaling::kDynamic) {
       int32_t* bias = data<int32_t>(l.bias_operand, worker);
-      make_bias_operand(l, sample, bias);
+      make_bias_operand(l, sample, bias, worker);
       finish.bias = bias;
     }
   }

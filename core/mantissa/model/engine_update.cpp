@@ -4,12 +4,6 @@
 namespace mantissa {
 namespace {
 
-constexpr int magnitude_bits(int64_t worst) {
-  int bits = 0;
-  while ((worst >> bits) != 0) ++bits;
-  return bits;
-}
-
 void merge(UpdateSeen& into, const UpdateSeen& seen) {
   into.momentum = seen.momentum > into.momentum ? seen.momentum : into.momentum;
   into.parameter = seen.parameter > into.parameter ? seen.parameter : into.parameter;
@@ -21,11 +15,7 @@ void merge(UpdateSeen& into, const UpdateSeen& seen) {
 
 Engine::LayerUpdate Engine::prepare_update(const LayerPlan& l) const {
   LayerUpdate u;
-  const PlanSummary& p = plan_.summary;
-  const bool exact = !p.is_float && p.scaling == Scaling::kDelayed;
-  const int64_t terms = int64_t(l.out.steps) * p.batch;
-  const int64_t dy_max = exact ? plan_.tensors[size_t(l.dy.tensor)].format.max_code() : 0;
-  const int64_t x_max = exact ? plan_.tensors[size_t(l.x.tensor)].format.max_code() : 0;
+  const bool exact = !plan_.summary.is_float && plan_.summary.scaling == Scaling::kDelayed;
   const Scale dy = exact ? wire_scale(l.dy, 0) : Scale{};
   u.weight = {.tensor = l.weight,
               .slot = l.weight_slot,
@@ -33,7 +23,6 @@ Engine::LayerUpdate Engine::prepare_update(const LayerPlan& l) const {
               .momentum_slot = l.weight_momentum_slot,
               .sums = exact ? l.gradient.accumulator : Element::kFloat32,
               .sum_shift = l.gradient_shift,
-              .worst = terms * dy_max * x_max,
               .stream = ParameterStream::kWeightUpdate,
               .unit = exact ? dy * wire_scale(l.x, 0) : Scale{}};
   u.bias = {.tensor = l.bias,
@@ -41,7 +30,6 @@ Engine::LayerUpdate Engine::prepare_update(const LayerPlan& l) const {
             .momentum = l.bias_momentum,
             .momentum_slot = l.bias_momentum_slot,
             .sums = l.bias >= 0 ? plan_.tensors[size_t(l.bias_gradient)].element : Element::kInt32,
-            .worst = terms * dy_max,
             .stream = ParameterStream::kBiasUpdate,
             .unit = dy};
   for (ParameterUpdate* each : {&u.weight, &u.bias}) {
@@ -60,8 +48,7 @@ void Engine::prepare_integer(const LayerPlan& l, ParameterUpdate& u) const {
   integer.key = update_key(u);
   const Scale mean = u.unit.shifted(u.sum_shift) / Scale::normalized(uint32_t(batch_samples_), 0);
   SgdScales scales{mean, state(u.slot).scale, {}, {}};
-  const SgdBits bits{magnitude_bits(u.worst >> u.sum_shift), integer.parameters.bits - 1,
-                     l.formats.momentum.bits - 1};
+  const SgdBits bits{integer.parameters.bits - 1, l.formats.momentum.bits - 1};
   if (u.momentum < 0) return set_plain_factors(integer, settings_, scales, bits);
   const ScaleState& s = state(u.momentum_slot);
   const int32_t max_code = l.formats.momentum.max_code();

@@ -160,6 +160,8 @@ struct PlanSummary {
   float margin = 2.0f, decay = 0.0f;
   int64_t parameters = 0;
   uint32_t arena_bytes = 0;
+  int32_t alignment = 8;     ///< of the arena, bytes
+  bool has_scratch = false;  ///< tensors for operands as a kernel variant packs them
   bool is_float = true;
 };
 

@@ -74,7 +74,7 @@ constexpr Error make_forward(Draft& d, int32_t i, LayerPlan& l) {
   const int64_t room = l.bias >= 0 ? kBiasRoom : 0;
   if (Error e = add_proof(d, Reduction::kForward, i, l.fan_in, a, b, room, l.forward)) return e;
   const int64_t left = kInt32Max - int64_t(l.fan_in) * a * b;
-  l.bias_limit = int32_t(left > 1 << 30 || l.forward.accumulator == Element::kInt64 ? 1 << 30 : left);
+  l.bias_limit = int32_t(l.forward.accumulator == Element::kInt64 ? kInt32Max : left);
   const bool is_linear = l.node.op == Op::kLinear;
   if (i == d.logits_layer && l.forward.accumulator == Element::kInt64)
     while (((int64_t(l.fan_in) * a * b + l.bias_limit) >> l.logits_shift) > kInt32Max) ++l.logits_shift;

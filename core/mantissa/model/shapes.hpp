@@ -43,6 +43,10 @@ constexpr Error infer_conv1d(LayerPlan& layer) {
     }
   }
   const int64_t padded = int64_t(layer.in.steps) + layer.pad_left + layer.pad_right;
+  // Zeros around x and dy are counted in 31 bits.
+  constexpr int64_t kMostElements = int64_t(1) << 28;
+  if (padded * layer.in.channels > kMostElements || padded * n.outputs > kMostElements)
+    return bad_attribute(n.outputs);
   layer.out = {window_steps(padded, span, n.stride), n.outputs};
   if (layer.out.steps == 0) return {.code = ErrorCode::kWindowTooLarge, .found = span, .limit = padded};
   const int64_t fan_in = int64_t(n.kernel) * (layer.in.channels / n.groups);

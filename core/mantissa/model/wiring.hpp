@@ -6,6 +6,14 @@
 namespace mantissa::planning {
 
 constexpr Error check(Draft& d) {
+  const PlanOptions& o = d.options;
+  if (o.threads < 1 || o.threads > 1024)
+    return {.code = ErrorCode::kBadOption, .detail = Detail::kThreads, .found = o.threads};
+  if (o.tile_bytes < 1)
+    return {.code = ErrorCode::kBadOption, .detail = Detail::kTileBytes, .found = o.tile_bytes};
+  const bool power = o.alignment > 0 && (o.alignment & (o.alignment - 1)) == 0;
+  if (!power || o.alignment < 8 || size_t(o.alignment) > kArenaAlignment)
+    return {.code = ErrorCode::kBadOption, .detail = Detail::kAlignment, .found = o.alignment};
   if (d.model.nodes.empty()) return {.code = ErrorCode::kNoLayers};
   if (d.model.nodes.size() > d.buffers.layers.size())
     return {.code = ErrorCode::kTooManyLayers,
@@ -52,6 +60,8 @@ constexpr Error make_layers(Draft& d) {
   d.summary.parameter_rounding = d.recipe.parameter_rounding;
   d.summary.margin = d.recipe.margin;
   d.summary.decay = d.recipe.decay;
+  d.summary.alignment = d.options.alignment;
+  d.summary.has_scratch = d.options.scratch_bytes != nullptr;
   d.summary.is_float = is_float;
   Shape shape = d.model.input;
   bool trainable_before = false, relu = false;

@@ -61,7 +61,7 @@ constexpr float log_float(float x) {
   m -= 1.0f;
   const float z = m * m;
   float p = 7.0376836292e-2f;
-  constexpr float c[8] = {-1.1514610310e-1f, 1.1676998740e-1f,  -1.2420140846e-1f, 1.4249322787e-1f,
+  constexpr float c[8] = {-1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f,
                           -1.6668057665e-1f, 2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f};
   for (float k : c) p = p * m + k;
   float y = p * m * z;

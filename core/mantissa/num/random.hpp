@@ -30,10 +30,14 @@ constexpr RandomKey random_key(uint64_t seed, uint32_t step, uint32_t stream) {
 }
 
 /// Word j of the sequence.
-constexpr uint32_t random_word(RandomKey key, uint32_t j) { return mix32(j * 0x9E3779B9u + key.offset, key.tweak); }
+constexpr uint32_t random_word(RandomKey key, uint32_t j) {
+  return mix32(j * 0x9E3779B9u + key.offset, key.tweak);
+}
 
 /// 16 random bits of element i: two elements share a word, the even one takes its low half.
-constexpr uint32_t random16(RandomKey key, uint32_t i) { return (random_word(key, i >> 1) >> (16 * (i & 1))) & 0xFFFFu; }
+constexpr uint32_t random16(RandomKey key, uint32_t i) {
+  return (random_word(key, i >> 1) >> (16 * (i & 1))) & 0xFFFFu;
+}
 
 /// Uniform in [0, bound) by multiplication; the bias is below bound / 2^32.
 constexpr uint32_t random_below(RandomKey key, uint32_t j, uint32_t bound) {

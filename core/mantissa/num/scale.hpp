@@ -44,7 +44,8 @@ struct Scale {
     const uint64_t half = uint64_t(1) << (drop - 1);
     const uint64_t kept = (wide + half - 1 + ((wide >> drop) & 1)) >> drop;
     if (e < -126) return std::bit_cast<float>(uint32_t(kept));
-    const uint32_t bits = (uint32_t(e + 127) << 23) + uint32_t(kept - 0x800000);  // a carry moves the exponent
+    const uint32_t bits =
+        (uint32_t(e + 127) << 23) + uint32_t(kept - 0x800000);  // a carry moves the exponent
     return std::bit_cast<float>(bits >= 0x7F800000u ? 0x7F7FFFFFu : bits);
   }
 

@@ -25,19 +25,21 @@ constexpr Q32 sgd_factor(float value, Scale scale, int bits) {
   return value > 0.0f ? q32(Scale::from_float(value) * scale, bits) : Q32{};
 }
 
-/// Magnitude bits of the integers that the factors multiply.
+/// Magnitude bits of the codes that the factors multiply.
 struct SgdBits {
-  int sums = 30;
   int parameter = 15;
   int momentum = 15;
 };
+
+/// Sums are clamped to what their factor allows (Q32::limit), so a factor need not care how large they can be.
+inline constexpr int kSumBits = 1;
 
 /// Factors with momentum: sums and parameters go into units of the new momentum, the momentum into units of the
 /// parameter. Requires lr, momentum, weight_decay >= 0.
 constexpr void set_momentum_factors(IntegerUpdate& u, const SgdSettings& s, const SgdScales& scales,
                                     SgdBits bits) {
   u.decay = sgd_factor(s.momentum, scales.old_momentum / scales.new_momentum, bits.momentum);
-  u.gain = q32(scales.gradient / scales.new_momentum, bits.sums);
+  u.gain = q32(scales.gradient / scales.new_momentum, kSumBits);
   u.pull = sgd_factor(s.weight_decay, scales.parameter / scales.new_momentum, bits.parameter);
   u.rate = sgd_factor(s.lr, scales.new_momentum / scales.parameter, bits.momentum);
 }
@@ -45,7 +47,7 @@ constexpr void set_momentum_factors(IntegerUpdate& u, const SgdSettings& s, cons
 /// Factors without momentum: everything in units of the parameter, with lr.
 constexpr void set_plain_factors(IntegerUpdate& u, const SgdSettings& s, const SgdScales& scales,
                                  SgdBits bits) {
-  u.gain = sgd_factor(s.lr, scales.gradient / scales.parameter, bits.sums);
+  u.gain = sgd_factor(s.lr, scales.gradient / scales.parameter, kSumBits);
   u.pull =
       s.weight_decay > 0.0f ? sgd_factor(s.lr, Scale::from_float(s.weight_decay), bits.parameter) : Q32{};
 }

@@ -81,7 +81,7 @@ TEST(Sgd, IntegersAreLessThanAStepFromTheRealUpdate) {
     IntegerCase c = random_case(random);
     const Real expected = c.expected();
     IntegerUpdate u;
-    set_momentum_factors(u, c.settings, c.scales, {.sums = 17, .parameter = 15, .momentum = 15});
+    set_momentum_factors(u, c.settings, c.scales, {.parameter = 15, .momentum = 15});
     int16_t p = c.parameter, v = c.momentum;
     u.sums = &c.sum;
     u.parameters = {.data = &p, .bits = 16, .range = symmetric_range(16)};
@@ -110,7 +110,7 @@ TEST(Sgd, IntegersWithoutMomentum) {
     c.settings.momentum = 0;
     const Real expected = c.expected();
     IntegerUpdate u;
-    set_plain_factors(u, c.settings, c.scales, {.sums = 17, .parameter = 15});
+    set_plain_factors(u, c.settings, c.scales, {.parameter = 15});
     int16_t p = c.parameter;
     u.sums = &c.sum;
     u.parameters = {.data = &p, .bits = 16, .range = symmetric_range(16)};
@@ -133,8 +133,7 @@ TEST(Sgd, SmallUpdatesArriveOnAverage) {
   IntegerUpdate u;
   u.sums = sums.data();
   u.parameters = {.data = p.data(), .bits = 16, .range = symmetric_range(16)};
-  set_plain_factors(u, {.lr = 1.0f, .momentum = 0}, {Scale::ratio(1, 10000), Scale{}, Scale{}, Scale{}},
-                    {.sums = 7});
+  set_plain_factors(u, {.lr = 1.0f, .momentum = 0}, {Scale::ratio(1, 10000), Scale{}, Scale{}, Scale{}}, {});
   u.key = random_key(9, 0, 0);
   u.count = kCount;
   kernels_ref.update_integer(u);

@@ -55,7 +55,8 @@ constexpr size_t packed_bytes(size_t n, int bits) { return (n * size_t(bits) + 7
 /// The durable storage of a parameter, a gradient between batches or optimizer state.
 template <AnyFormat F>
 struct Stored {
-  static_assert(kStorable<F>, "SymInt32 is an accumulator: store Float32 or Sym<b>, which take no more bytes");
+  static_assert(kStorable<F>,
+                "SymInt32 is an accumulator: store Float32 or Sym<b>, which take no more bytes");
   static constexpr Format kFormat = F::kFormat;
   static constexpr size_t bytes(size_t n) { return packed_bytes(n, kFormat.bits); }
 };
@@ -63,8 +64,10 @@ struct Stored {
 /// The exact product of two operands: codes of at most 16 bits each, or float32 with float32.
 template <AnyFormat A, AnyFormat B>
 struct Product {
-  static_assert(kStorable<A> && kStorable<B>, "an operand has at most 16 bits: rescale the SymInt32 accumulator first");
-  static_assert(A::kFormat.is_float() == B::kFormat.is_float(), "a product of Float32 and codes has no meaning");
+  static_assert(kStorable<A> && kStorable<B>,
+                "an operand has at most 16 bits: rescale the SymInt32 accumulator first");
+  static_assert(A::kFormat.is_float() == B::kFormat.is_float(),
+                "a product of Float32 and codes has no meaning");
   using Accumulator = SymInt32;
 };
 
