@@ -47,8 +47,10 @@ CLI::Validator in_range(host::NumberRange range) { return range_check<double>(ra
 
 void TrainingOverrides::apply_to(host::TrainingDefaults& t) const {
   t.epochs = epochs.value_or(t.epochs);
+  const int usual_batch = t.batch;
   t.batch = batch.value_or(t.batch);
-  t.lr = lr.value_or(t.lr);
+  // A sample moves the weights as far in a batch of another size. Source: Goyal et al. 2017, linear scaling rule.
+  t.lr = lr.value_or(t.lr * t.batch / usual_batch);
   t.momentum = momentum.value_or(t.momentum);
   t.weight_decay = weight_decay.value_or(t.weight_decay);
   t.schedule = schedule.value_or(t.schedule);
@@ -90,7 +92,9 @@ void add_training_options(CLI::App& command, TrainingOverrides& o) {
       ->check(in_range(host::kEpochs))
       ->option_text("N");
   add_batch_option(command, o.batch);
-  command.add_option("--lr", o.lr, "Learning rate")->check(in_range(host::kLearningRate))->option_text("X");
+  command.add_option("--lr", o.lr, "Learning rate (default: the model's; for another batch in proportion to it)")
+      ->check(in_range(host::kLearningRate))
+      ->option_text("X");
   command.add_option("--schedule", o.schedule, "Of the learning rate: constant, or linear down to 0")
       ->transform(schedule_name())
       ->option_text("NAME");

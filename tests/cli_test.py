@@ -118,6 +118,14 @@ class Cli(unittest.TestCase):
             self.assertEqual(weights_hash("--recipe", recipe, "--threads", 2, "--micro-batch", 3), wanted)
             self.assertNotEqual(weights_hash("--recipe", recipe, "--seed", 2), wanted)
 
+    def test_the_learning_rate_follows_the_batch_unless_it_is_given(self):
+        usual = int(re.search(r"^batch = (\d+)", self.model.read_text(), re.M)[1])
+        rate = float(re.search(r"^lr = ([\d.]+)", self.model.read_text(), re.M)[1])
+        done = self.train("--epochs", 1, "--batch", usual // 4)
+        self.assertIn(f"batch {usual // 4} ", done.stdout)
+        self.assertIn(f"lr {rate / 4:g} ", done.stdout)
+        self.assertIn("lr 0.125 ", self.train("--epochs", 1, "--batch", usual // 4, "--lr", 0.125).stdout)
+
     def test_plan_prints_tables(self):
         done = self.run_program("plan", self.model, "--recipe", "sym12", "--batch", 4, "--no-momentum")
         self.assertEqual(done.returncode, 0, done.stderr)
