@@ -92,7 +92,8 @@ void add_training_options(CLI::App& command, TrainingOverrides& o) {
       ->check(in_range(host::kEpochs))
       ->option_text("N");
   add_batch_option(command, o.batch);
-  command.add_option("--lr", o.lr, "Learning rate (default: the model's; for another batch in proportion to it)")
+  command
+      .add_option("--lr", o.lr, "Learning rate (default: the model's; for another batch in proportion to it)")
       ->check(in_range(host::kLearningRate))
       ->option_text("X");
   command.add_option("--schedule", o.schedule, "Of the learning rate: constant, or linear down to 0")

@@ -59,8 +59,8 @@ TEST(EngineHeap, IsNeverUsed) {
 
 TEST(EngineHeap, TheCounterCounts) {
   const int64_t before = allocations;
-  const std::vector<int> some(10);
-  EXPECT_EQ(some.size(), 10u);
+  // A compiler may leave out a new with its delete, but not calls of the functions by name.
+  ::operator delete(::operator new(10));
   EXPECT_EQ(allocations, before + 1);
 }
 
