@@ -1,0 +1,70 @@
+// What a host hands to the training firmware: a plan and the settings of a run, as bytes in the board's flash.
+// The runner is built once per core; the host writes a job into the room that its program file keeps for one. A plan has no
+// pointers and only types of fixed size, so both sides read the same bytes; `layout` refuses a host that disagrees.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "mantissa/model/plan.hpp"
+#include "mantissa/train/schedule.hpp"
+
+namespace mantissa::firmware {
+
+inline constexpr char kJobMagic[16] = "mantissa job 1\0";
+inline constexpr uint32_t kJobBytes = 24 * 1024;  ///< room in flash, header and arrays
+
+/// Sizes of what is copied as it lies in memory.
+struct JobLayout {
+  uint16_t job = 0, summary = sizeof(PlanSummary), layer = sizeof(LayerPlan), tensor = sizeof(Tensor),
+           step = sizeof(Step), proof = sizeof(Proof);
+  constexpr bool operator==(const JobLayout&) const = default;
+};
+
+enum class JobTask : uint32_t {
+  kEmpty,  ///< as linked: the runner says that it has no job
+  kTrain,
+};
+
+/// File names are relative to the folder in which the emulator (or debugger) runs.
+struct Job {
+  char magic[16] = {};
+  JobLayout layout;
+  JobTask task = JobTask::kEmpty;
+  PlanSummary summary;
+  uint32_t layers_at = 0, tensors_at = 0,
+           steps_at = 0;  ///< byte offsets from the start of the job, multiples of 8
+
+  // Memory, in bytes, from the end of static data on: arena, one sample of float32, stack.
+  uint32_t arena_bytes = 0, sample_bytes = 0, stack_bytes = 0;
+
+  // The run, as in `mantissa train`.
+  uint64_t seed = 1;
+  uint32_t epochs = 1, samples = 0;  ///< samples per epoch
+  float input_range = 1.0f;
+  float lr = 0.05f, momentum = 0.9f, weight_decay = 0.0f;
+  Schedule schedule = Schedule::kConstant;
+
+  char samples_file[16] = "samples.bin";  ///< float32 [samples, T, C]
+  char labels_file[16] = "labels.bin";    ///< int32 [samples]
+  char order_file[16] = "order.bin";      ///< int32 [epochs, samples]: which sample comes when
+  char result_file[16] = "result.bin";    ///< written: JobResult, EpochSum[epochs], then the arena
+};
+
+/// Sums over an epoch, as EpochResult on the host.
+struct EpochSum {
+  int64_t loss_q24 = 0;
+  int64_t correct = 0;
+};
+
+/// What comes back, before the sums of the epochs and the arena byte by byte.
+struct JobResult {
+  char magic[16] = {};
+  uint64_t state_hash = 0;
+  uint64_t saturated = 0;
+  uint32_t steps = 0;
+  uint32_t stack_used = 0;    ///< bytes, from the painted stack
+  uint32_t static_bytes = 0;  ///< .data and .bss
+  uint32_t reserved = 0;
+};
+
+}  // namespace mantissa::firmware
