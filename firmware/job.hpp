@@ -13,28 +13,27 @@ namespace mantissa::firmware {
 inline constexpr char kJobMagic[16] = "mantissa job 1\0";
 inline constexpr uint32_t kJobBytes = 24 * 1024;  ///< room in flash, header and arrays
 
-/// Sizes of what is copied as it lies in memory.
+/// Sizes of what is copied as it lies in memory; see job_layout().
 struct JobLayout {
-  uint16_t job = 0, summary = sizeof(PlanSummary), layer = sizeof(LayerPlan), tensor = sizeof(Tensor),
-           step = sizeof(Step), proof = sizeof(Proof);
+  uint16_t job = 0, layer = 0, tensor = 0, step = 0;
   constexpr bool operator==(const JobLayout&) const = default;
 };
 
 enum class JobTask : uint32_t {
-  kEmpty,  ///< as linked: the runner says that it has no job
   kTrain,
+  kCount,  ///< train, with the instructions of each step marked for the counting plugin
 };
 
 /// File names are relative to the folder in which the emulator (or debugger) runs.
 struct Job {
   char magic[16] = {};
   JobLayout layout;
-  JobTask task = JobTask::kEmpty;
+  JobTask task = JobTask::kTrain;
   PlanSummary summary;
   uint32_t layers_at = 0, tensors_at = 0,
            steps_at = 0;  ///< byte offsets from the start of the job, multiples of 8
 
-  // Memory, in bytes, from the end of static data on: arena, one sample of float32, stack.
+  // Memory, in bytes and multiples of 8, from the end of static data on: arena, one sample of float32, stack.
   uint32_t arena_bytes = 0, sample_bytes = 0, stack_bytes = 0;
 
   // The run, as in `mantissa train`.
@@ -50,15 +49,18 @@ struct Job {
   char result_file[16] = "result.bin";    ///< written: JobResult, EpochSum[epochs], then the arena
 };
 
+constexpr JobLayout job_layout() { return {sizeof(Job), sizeof(LayerPlan), sizeof(Tensor), sizeof(Step)}; }
+
 /// Sums over an epoch, as EpochResult on the host.
 struct EpochSum {
   int64_t loss_q24 = 0;
   int64_t correct = 0;
 };
 
-/// What comes back, before the sums of the epochs and the arena byte by byte.
+/// What comes back, before the sums of the epochs and the arena byte by byte. It is written last: the result of a run
+/// that was interrupted has no magic.
 struct JobResult {
-  char magic[16] = {};
+  char magic[16] = {};  ///< kJobMagic
   uint64_t state_hash = 0;
   uint64_t saturated = 0;
   uint32_t steps = 0;

@@ -1,0 +1,204 @@
+// The training program for any model: reads a job that the host has written into its flash, and trains as the host does.
+// Samples come over semihosting one by one, so that the data set need not fit; weights and losses go back the same way.
+#include <cstring>
+
+#include "firmware/console.hpp"
+#include "firmware/job.hpp"
+#include "firmware/memory.hpp"
+#include "mantissa/model/engine.hpp"
+
+extern "C" const std::byte __job_start[];  // from sections.ld
+
+namespace mantissa::firmware {
+namespace {
+
+enum ExitCode { kDone, kBadJob = 2, kBadFile = 3, kStackTooSmall = 4 };
+
+struct JobRoom {
+  alignas(8) std::byte bytes[kJobBytes];
+};
+[[gnu::section(".job"), gnu::used]] const JobRoom job_room = {};
+
+const Job& job() { return *reinterpret_cast<const Job*>(__job_start); }
+
+template <class T>
+std::span<const T> array_at(uint32_t offset, int32_t count) {
+  return {reinterpret_cast<const T*>(__job_start + offset), size_t(count)};
+}
+
+[[noreturn]] void fail(ExitCode code, const char* what, const char* which = "") {
+  Console() << "error: " << what << which << "\n";
+  exit_with(code);
+}
+
+/// Where the job says that memory is divided, in the order of addresses.
+struct Memory {
+  std::span<std::byte> arena;
+  float* sample;
+  const std::byte* stack_limit;
+};
+
+Memory divide_memory() {
+  std::byte* const arena = __static_end;
+  std::byte* const sample = arena + job().arena_bytes;
+  std::byte* const stack = sample + job().sample_bytes;
+  if (stack_top() != stack + job().stack_bytes)
+    fail(kBadJob, "the initial stack pointer is not where the job's memory ends");
+  return {{arena, job().arena_bytes}, reinterpret_cast<float*>(sample), stack};
+}
+
+bool fits(uint32_t offset, int32_t count, size_t size) {
+  return offset % 8 == 0 && offset <= kJobBytes && count >= 0 && size_t(count) <= (kJobBytes - offset) / size;
+}
+
+PlanView plan_of_job() {
+  const Job& j = job();
+  const PlanSummary& s = j.summary;
+  if (std::memcmp(j.magic, kJobMagic, sizeof kJobMagic) != 0)
+    fail(kBadJob, "there is no job in section .job of this program");
+  if (!(j.layout == job_layout())) fail(kBadJob, "the job is from another version of the host's program");
+  if (!fits(j.layers_at, s.layers, sizeof(LayerPlan)) || !fits(j.tensors_at, s.tensors, sizeof(Tensor)) ||
+      !fits(j.steps_at, s.steps, sizeof(Step)))
+    fail(kBadJob, "the plan goes beyond the end of the job");
+  if (s.micro_batch != 1) fail(kBadJob, "the plan's micro-batch is not 1");
+  if (size_t(s.input.size()) * sizeof(float) > j.sample_bytes)
+    fail(kBadJob, "the room for a sample is too small");
+  if (j.samples == 0 || j.epochs == 0) fail(kBadJob, "there is nothing to train: no samples or no epochs");
+  return {s,
+          array_at<LayerPlan>(j.layers_at, s.layers),
+          array_at<Tensor>(j.tensors_at, s.tensors),
+          array_at<Step>(j.steps_at, s.steps),
+          {}};
+}
+
+/// A file that must be there, whole.
+class InputFile {
+ public:
+  explicit InputFile(const char* path) : path_(path), file_(path, OpenMode::kReadBinary) {
+    if (!file_.is_open()) fail(kBadFile, "cannot open ", path_);
+  }
+  /// Reads item `index` of items of this size.
+  template <class T>
+  void read(uint32_t index, std::span<T> item) {
+    if (!file_.seek(index * uint32_t(item.size_bytes())) || !file_.read(std::as_writable_bytes(item)))
+      fail(kBadFile, "cannot read as many items as the job wants from ", path_);
+  }
+  int32_t read_int(uint32_t index) {
+    int32_t value;
+    read(index, std::span(&value, 1));
+    return value;
+  }
+
+ private:
+  const char* path_;
+  File file_;
+};
+
+/// JobResult, EpochSum[epochs], the arena's bytes.
+class ResultFile {
+ public:
+  ResultFile() : file_(job().result_file, OpenMode::kWriteBinary) { write(JobResult{}); }
+  template <class T>
+  void write(const T& value) {
+    write(std::as_bytes(std::span(&value, 1)));
+  }
+  void write(std::span<const std::byte> bytes) {
+    if (!file_.write(bytes)) fail(kBadFile, "cannot write ", job().result_file);
+  }
+  void finish(const JobResult& result) {
+    file_.seek(0);
+    write(result);
+    file_.close();
+  }
+
+ private:
+  File file_;
+};
+
+/// Epochs of batches, as host/train/trainer.cpp.
+class Training {
+ public:
+  Training(Engine& engine, float* sample) : engine_(engine), x_(sample) {}
+
+  EpochSum run_epoch(uint32_t epoch) {
+    const uint32_t batch = uint32_t(engine_.plan().summary.batch), samples = job().samples;
+    EpochSum sum;
+    for (uint32_t at = 0; at < samples; at += batch)
+      run_batch(epoch * samples + at, at + batch > samples ? samples - at : batch, sum);
+    return sum;
+  }
+
+ private:
+  void run_batch(uint32_t first, uint32_t count, EpochSum& sum) {
+    const Job& j = job();
+    const uint32_t batch = uint32_t(engine_.plan().summary.batch);
+    const uint32_t steps = (j.samples + batch - 1) / batch * j.epochs;
+    const float lr = learning_rate(j.schedule, j.lr, engine_.progress().step, steps);
+    for (uint32_t i = 0; i < count; ++i) {
+      const int32_t label = read_sample(first + i);
+      if (i == 0) engine_.begin_batch(int32_t(count), {lr, j.momentum, j.weight_decay}, x_, label);
+      const BatchResult result = engine_.accumulate(x_, &label, 1);
+      sum.loss_q24 += result.loss_q24;
+      sum.correct += result.correct;
+    }
+    engine_.end_batch();
+  }
+
+  /// Reads the sample that comes at this place of the run; returns its label.
+  int32_t read_sample(uint32_t place) {
+    const uint32_t sample = uint32_t(order_.read_int(place));
+    samples_.read(sample, std::span(x_, size_t(engine_.plan().summary.input.size())));
+    const int32_t label = labels_.read_int(sample);
+    if (label < 0 || label >= engine_.plan().summary.classes)
+      fail(kBadFile, "a label is not a class of the model in ", job().labels_file);
+    return label;
+  }
+
+  Engine& engine_;
+  float* x_;
+  InputFile samples_{job().samples_file}, labels_{job().labels_file}, order_{job().order_file};
+};
+
+void print_epoch(Console& console, uint32_t epoch, const EpochSum& sum) {
+  console << "epoch " << epoch + 1 << " loss ";
+  console.q24(sum.loss_q24 / job().samples)
+      << " correct " << uint32_t(sum.correct) << " of " << job().samples << "\n";
+}
+
+void run() {
+  const PlanView plan = plan_of_job();
+  const Memory memory = divide_memory();
+  Result<Engine> bound = Engine::bind(plan, memory.arena, MANTISSA_KERNELS);
+  if (!bound.ok()) fail(kBadJob, "the plan does not fit the job's arena or this program's kernels");
+  Engine& engine = bound.value;
+  engine.initialize(job().seed);
+  engine.set_input_range(job().input_range);
+
+  Console console;
+  ResultFile file;
+  Training training(engine, memory.sample);
+  for (uint32_t epoch = 0; epoch < job().epochs; ++epoch) {
+    const EpochSum sum = training.run_epoch(epoch);
+    file.write(sum);
+    print_epoch(console, epoch, sum);
+  }
+  file.write(memory.arena);
+
+  JobResult result;
+  std::memcpy(result.magic, kJobMagic, sizeof kJobMagic);
+  result.state_hash = engine.state_hash();
+  result.saturated = engine.saturated();
+  result.steps = engine.progress().step;
+  result.stack_used = stack_used(memory.stack_limit);
+  result.static_bytes = static_bytes();
+  if (result.stack_used == job().stack_bytes) fail(kStackTooSmall, "the stack has reached its end");
+  file.finish(result);
+}
+
+}  // namespace
+}  // namespace mantissa::firmware
+
+int main() {
+  mantissa::firmware::run();
+  return mantissa::firmware::kDone;
+}
