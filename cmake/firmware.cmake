@@ -1,7 +1,7 @@
-# Bare-metal programs for the boards of one core (preset cm0 to cm55). Each runs on the board and in its emulator.
-set(warn_rwx -Wl,--no-warn-rwx-segments)  # the linker's newer versions would rather have pages, which no board has
+# Bare-metal programs for the boards of one core (preset cm0 to cm55), which QEMU emulates.
+set(warn_rwx -Wl,--no-warn-rwx-segments)  # newer linkers would rather have pages, which no board has
 
-# The core's fast kernels: kernels_dsp.cpp or kernels_mve.cpp where there are some, and kernels_ref otherwise.
+# The core's fast kernels: kernels_dsp.cpp or kernels_mve.cpp where there are some, else kernels_ref.
 set(cm4_variants dsp)
 set(cm7_variants dsp)
 set(cm33_variants dsp)

@@ -1,6 +1,7 @@
-// What a host hands to the training firmware: a plan and the settings of a run, as bytes in the board's flash.
-// The runner is built once per core; the host writes a job into the room that its program file keeps for one. A plan has no
-// pointers and only types of fixed size, so both sides read the same bytes; `layout` refuses a host that disagrees.
+// What a host hands to the training firmware: a plan and the settings of a run, as bytes in flash.
+// The runner is built once per core; the host writes a job into the room that its program file keeps for one.
+// A plan has no pointers and only types of fixed size, so both sides read the same bytes; `layout` refuses a
+// host that disagrees.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -57,8 +58,8 @@ struct EpochSum {
   int64_t correct = 0;
 };
 
-/// What comes back, before the sums of the epochs and the arena byte by byte. It is written last: the result of a run
-/// that was interrupted has no magic.
+/// What comes back, before the sums of the epochs and the arena byte by byte. It is written last: the result
+/// of a run that was interrupted has no magic.
 struct JobResult {
   char magic[16] = {};  ///< kJobMagic
   uint64_t state_hash = 0;

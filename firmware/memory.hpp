@@ -1,5 +1,5 @@
-// Where things lie in RAM: static data, then free memory (arena, a sample, whatever a program wants), then the stack.
-// Before main the startup code fills all that is free with a pattern, so that the stack's use can be measured.
+// Where things lie in RAM: static data, then free memory (arena, a sample), then the stack.
+// Before main the startup code fills what is free with a pattern, so that the stack's use can be measured.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +18,7 @@ inline constexpr uint32_t kPaint = 0x57AC9A17u;
 /// Bytes of .data and .bss.
 inline uint32_t static_bytes() { return uint32_t(__static_end - __ram_start); }
 
-/// As the vector table has it: a host may have lowered it, so that a run has the memory that was promised and no more.
+/// As the vector table has it: a host may have lowered it, so that a run has the memory that was promised.
 inline std::byte* stack_top() { return *reinterpret_cast<std::byte* const*>(__vectors_start); }
 
 /// Bytes of the stack that have been in use, down to `limit` at most.

@@ -1,5 +1,5 @@
-// The training program for any model: reads a job that the host has written into its flash, and trains as the host does.
-// Samples come over semihosting one by one, so that the data set need not fit; weights and losses go back the same way.
+// The training program for any model: does the job that the host has written into its flash.
+// Samples come over semihosting one by one, so that the data set need not fit; weights and losses go back so.
 #include <cstring>
 
 #include "firmware/console.hpp"
@@ -100,9 +100,9 @@ class ResultFile {
   ResultFile() : file_(job().result_file, OpenMode::kWriteBinary) { write(JobResult{}); }
   template <class T>
   void write(const T& value) {
-    write(std::as_bytes(std::span(&value, 1)));
+    write_bytes(std::as_bytes(std::span(&value, 1)));
   }
-  void write(std::span<const std::byte> bytes) {
+  void write_bytes(std::span<const std::byte> bytes) {
     if (!file_.write(bytes)) fail(kBadFile, "cannot write ", job().result_file);
   }
   void finish(const JobResult& result) {
@@ -182,7 +182,7 @@ void run() {
     file.write(sum);
     print_epoch(console, epoch, sum);
   }
-  file.write(memory.arena);
+  file.write_bytes(memory.arena);
 
   JobResult result;
   std::memcpy(result.magic, kJobMagic, sizeof kJobMagic);

@@ -1,5 +1,5 @@
 // Files, text and the exit code of the host that emulates (or debugs) this board, by Arm semihosting.
-// The few calls that training needs; each is one BKPT, so that no C library with its printf and heap is linked.
+// The few calls that training needs; each is one BKPT, and no C library with its printf and heap is linked.
 // Source: Arm, "Semihosting for AArch32 and AArch64".
 #pragma once
 #include <cstddef>
@@ -38,7 +38,7 @@ inline int32_t call(Call which, const uintptr_t* arguments) {
 
 enum class OpenMode : uint32_t { kReadBinary = 1, kWriteText = 4, kWriteBinary = 5 };
 
-/// A file of the host. Paths are relative to the folder in which the emulator runs. Left open, the host closes it.
+/// A file of the host; paths are relative to the folder in which the emulator runs.
 class File {
  public:
   File(const char* path, OpenMode mode) {

@@ -10,13 +10,13 @@ set(cm3_flags -mcpu=cortex-m3)
 set(cm4_flags -mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard)
 set(cm7_flags -mcpu=cortex-m7 -mfpu=fpv5-d16 -mfloat-abi=hard)
 set(cm33_flags -mcpu=cortex-m33 -mfpu=fpv5-sp-d16 -mfloat-abi=hard)
-set(cm55_flags -mcpu=cortex-m55+nomve.fp -mfloat-abi=hard)  # Helium's floats flush denormals, scalar ones do not
+set(cm55_flags -mcpu=cortex-m55+nomve.fp -mfloat-abi=hard)  # Helium's floats flush denormals
 if(NOT DEFINED ${MANTISSA_CORE}_flags)
   message(FATAL_ERROR "MANTISSA_CORE is '${MANTISSA_CORE}'; it can be cm0, cm3, cm4, cm7, cm33 or cm55")
 endif()
 list(JOIN ${MANTISSA_CORE}_flags " " core_flags)
 
-set(CMAKE_CXX_FLAGS_INIT "${core_flags} -mthumb -ffunction-sections -fdata-sections -fno-exceptions -fno-rtti \
--fno-threadsafe-statics -fno-unwind-tables -fno-asynchronous-unwind-tables")
+set(CMAKE_CXX_FLAGS_INIT "${core_flags} -mthumb -ffunction-sections -fdata-sections -fno-exceptions \
+-fno-rtti -fno-threadsafe-statics -fno-unwind-tables -fno-asynchronous-unwind-tables")
 set(CMAKE_CXX_FLAGS_RELEASE_INIT "-O2 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_RELEASE "${CMAKE_CXX_FLAGS_RELEASE_INIT}" CACHE STRING "")
