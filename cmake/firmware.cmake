@@ -58,3 +58,8 @@ foreach(board IN LISTS boards)
   mantissa_firmware(runner_${board}_ref ${board} ${PROJECT_SOURCE_DIR}/firmware/runner.cpp)
   target_compile_definitions(runner_${board}_ref PRIVATE MANTISSA_KERNELS=kernels_ref)
 endforeach()
+
+# What the counter of instructions is checked with.
+foreach(board IN LISTS boards)
+  mantissa_firmware(count_check_${board} ${board} ${PROJECT_SOURCE_DIR}/firmware/count_check.cpp)
+endforeach()
