@@ -6,9 +6,9 @@
 
 extern "C" {
 // From sections.ld.
-extern std::byte __ram_start[];      ///< of the board
-extern std::byte __static_end[];     ///< first free byte, a multiple of 8
-extern const std::byte __vectors[];  ///< first word: the initial stack pointer
+extern std::byte __ram_start[];            ///< of the board
+extern std::byte __static_end[];           ///< first free byte, a multiple of 8
+extern const std::byte __vectors_start[];  ///< first word: the initial stack pointer
 }
 
 namespace mantissa::firmware {
@@ -19,7 +19,7 @@ inline constexpr uint32_t kPaint = 0x57AC9A17u;
 inline uint32_t static_bytes() { return uint32_t(__static_end - __ram_start); }
 
 /// As the vector table has it: a host may have lowered it, so that a run has the memory that was promised.
-inline std::byte* stack_top() { return *reinterpret_cast<std::byte* const*>(__vectors); }
+inline std::byte* stack_top() { return *reinterpret_cast<std::byte* const*>(__vectors_start); }
 
 /// Bytes of the stack that have been in use, down to `limit` at most.
 inline uint32_t stack_used(const std::byte* limit) {

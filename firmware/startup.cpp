@@ -82,7 +82,7 @@ extern "C" {
 [[gnu::naked, noreturn]] void fault_handler() {
   asm volatile(
       "mov r0, sp\n"
-      "ldr r1, =__vectors\n"
+      "ldr r1, =__vectors_start\n"
       "ldr r1, [r1]\n"
       "msr msp, r1\n"
       "bl report_fault\n");
