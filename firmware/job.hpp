@@ -22,8 +22,16 @@ struct JobLayout {
 
 enum class JobTask : uint32_t {
   kTrain,
-  kCount,  ///< train, with the instructions of each step marked for the counting plugin
+  kCount,  ///< train, with regions for the counter of instructions (tools/qemu/count.cpp): see step_region()
 };
+
+/// Regions of kCount: one for each step of the plan, and within it, but not counted with it, what it holds.
+/// Everything else between the first sample of a batch and the end of its update is kBatchRegion.
+inline constexpr uint8_t kBatchRegion = 255, kReadRegion = 247;
+inline constexpr int32_t kMostCountedLayers = 31;
+constexpr uint8_t step_region(StepKind kind, int32_t layer) {
+  return uint8_t((layer & 31) * 8 + int32_t(kind));  // the input has no layer: -1
+}
 
 /// File names are relative to the folder in which the emulator (or debugger) runs.
 struct Job {
@@ -43,6 +51,7 @@ struct Job {
   float input_range = 1.0f;
   float lr = 0.05f, momentum = 0.9f, weight_decay = 0.0f;
   Schedule schedule = Schedule::kConstant;
+  uint32_t count_from = 0;  ///< kCount: batches before this one are not marked
 
   char samples_file[16] = "samples.bin";  ///< float32 [samples, T, C]
   char labels_file[16] = "labels.bin";    ///< int32 [samples]
