@@ -206,6 +206,24 @@ std::string describe(const mantissa::Error& error, const Description& descriptio
           s.layer, error.limit);
     case ErrorCode::kNotAClassifier: return not_a_classifier(s);
     case ErrorCode::kUnsupported: return unsupported(s);
+    case ErrorCode::kBadFlash:
+      return fmt::format("the flash is programmed in units of {} bytes; they must be a power of two up to {}",
+                         error.found, error.limit);
+    case ErrorCode::kFlashTooSmall:
+      return fmt::format(
+          "{}: a slot of the flash has {} bytes, and its state takes {}; give each slot more pages", s.layer,
+          error.found, error.limit);
+    case ErrorCode::kFlashFailed:
+      return fmt::format(
+          "slot {} of the flash could not be erased, programmed or read back; the other slot is as it was",
+          error.found);
+    case ErrorCode::kNoCheckpoint:
+      return fmt::format("{}: the flash holds no whole state; initialize the engine, train and save it first",
+                         s.layer);
+    case ErrorCode::kOtherPlan:
+      return fmt::format(
+          "{}: the state in the flash is of another model, recipe or momentum; initialize the engine instead",
+          s.layer);
   }
   return "";
 }

@@ -18,7 +18,9 @@ constexpr ErrorCode kAllCodes[] = {
     ErrorCode::kBadGroups,     ErrorCode::kBadBits,         ErrorCode::kBadRecipe,
     ErrorCode::kUnprovable,    ErrorCode::kBadBatch,        ErrorCode::kCapacity,
     ErrorCode::kArenaTooSmall, ErrorCode::kArenaMisaligned, ErrorCode::kNotAClassifier,
-    ErrorCode::kUnsupported,   ErrorCode::kBadOption,       ErrorCode::kKernelMismatch};
+    ErrorCode::kUnsupported,   ErrorCode::kBadOption,       ErrorCode::kKernelMismatch,
+    ErrorCode::kBadFlash,      ErrorCode::kFlashTooSmall,   ErrorCode::kFlashFailed,
+    ErrorCode::kNoCheckpoint,  ErrorCode::kOtherPlan};
 
 constexpr Detail kAllDetails[] = {Detail::kNone,
                                   Detail::kStoredSymInt32,

@@ -24,6 +24,11 @@ enum class ErrorCode : uint8_t {
   kKernelMismatch,  // the plan has no scratch for these kernels; see PlanOptions::scratch_bytes and alignment
   kNotAClassifier,  // last layer must give one vector per sample; found: steps
   kUnsupported,     // valid, but not built in this version; detail says what
+  kBadFlash,        // a programming unit that is no power of two up to the limit; found: unit
+  kFlashTooSmall,   // found: bytes of a slot, limit: bytes needed
+  kFlashFailed,     // could not be erased, programmed or read back; found: slot
+  kNoCheckpoint,    // neither slot holds a whole state of this version
+  kOtherPlan,       // the state is of another model, recipe or momentum
 };
 
 /// Why a BadRecipe or Unsupported was given.

@@ -1,0 +1,120 @@
+// Training that outlives a reset: the state of an engine in flash, and back.
+// Two slots take turns, and a slot counts only once its header, written last, is whole. So power may fail at any byte of
+// a save: the state before it is still there.
+#pragma once
+#include "mantissa/model/engine.hpp"
+
+namespace mantissa {
+
+inline constexpr uint32_t kLargestFlashUnit = 256;
+
+/// The caller's flash: two slots, numbered 0 and 1, that are erased on their own. The functions return whether they
+/// succeeded; offsets count bytes from the start of a slot.
+struct Flash {
+  void* context = nullptr;  ///< handed to the functions
+  uint32_t slot_bytes = 0;  ///< of one slot; at least checkpoint_bytes()
+  uint32_t unit = 4;        ///< bytes that are programmed at once: a power of two up to kLargestFlashUnit
+  bool (*erase)(void* context, int32_t slot) = nullptr;
+  /// Offset and length are multiples of `unit`; each unit is programmed at most once between two erases, in order.
+  bool (*program)(void* context, int32_t slot, uint32_t offset, std::span<const std::byte> bytes) = nullptr;
+  /// Any offset and length. A part that cannot be read, for its power failed when it was written, is a failure.
+  bool (*read)(void* context, int32_t slot, uint32_t offset, std::span<std::byte> bytes) = nullptr;
+};
+
+/// Where a state lies.
+struct Checkpoint {
+  int32_t slot = -1;
+  uint32_t sequence = 0;  ///< counts saves
+  uint32_t bytes = 0;     ///< of flash in use
+};
+
+/// Bytes of flash that a slot needs.  Source: SPEC 11.
+constexpr uint32_t checkpoint_bytes(const PlanView& plan, uint32_t unit);
+
+/// Tells plans apart whose states mean different things: model, recipe, momentum. Not batch, threads or memory, on which
+/// the state does not depend.
+constexpr uint64_t checkpoint_fingerprint(const PlanView& plan);
+
+/// Writes parameters, momentum, scales and progress over the older of the two states, and reads them back. Requires that
+/// no batch is open. Errors: kBadFlash, kFlashTooSmall; kFlashFailed, after which the newest state is as before.
+Result<Checkpoint> save(const Engine& engine, const Flash& flash);
+
+/// Brings the newest whole state into a bound engine, after which training goes on with the bits that it would have had.
+/// Errors: kBadFlash, kFlashTooSmall; kNoCheckpoint and kOtherPlan, which leave the engine as it is; kFlashFailed, if a
+/// state that was whole is no longer when it is read for the second time: bind or initialize again.
+Result<Checkpoint> restore(Engine& engine, const Flash& flash);
+
+// ----------------------------------------------------------------------------------------------------------------------
+
+namespace checkpoint {
+
+inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kHeaderBytes = 32;
+inline constexpr uint32_t kProgressBytes = 16;
+
+constexpr uint32_t rounded_up(uint32_t n, uint32_t unit) { return (n + unit - 1) & ~(unit - 1); }
+/// Where the body begins: the header has programming units of its own.
+constexpr uint32_t body_offset(uint32_t unit) { return rounded_up(kHeaderBytes, unit); }
+
+/// Calls visit(tensor) for each tensor that outlives a batch, in the order of the body, while it returns true.
+template <class Visit>
+constexpr bool for_each_tensor(const PlanView& plan, Visit&& visit) {
+  for (const LayerPlan& l : plan.layers)
+    for (int16_t tensor : {l.weight, l.bias, l.weight_momentum, l.bias_momentum})
+      if (tensor >= 0 && !visit(tensor)) return false;
+  return visit(plan.summary.scales_tensor);
+}
+
+constexpr uint32_t body_bytes(const PlanView& plan) {
+  uint32_t bytes = kProgressBytes;
+  for_each_tensor(plan, [&](int16_t tensor) {
+    bytes += plan.tensors[size_t(tensor)].bytes;
+    return true;
+  });
+  return bytes;
+}
+
+// Taken apart by name, so that a new member does not compile until it is hashed.
+constexpr void add_node(Hash& hash, const Node& node) {
+  const auto& [op, outputs, kernel, stride, dilation, groups, padding, pad_left, pad_right, bias, training] =
+      node;
+  for (int32_t field : {int32_t(op), outputs, kernel, stride, dilation, groups, int32_t(padding), pad_left,
+                        pad_right, int32_t(bias), int32_t(training)})
+    hash.add_u32(uint32_t(field));
+}
+
+constexpr void add_formats(Hash& hash, const LayerFormats& formats) {
+  const auto& [activation, error, weight, parameter, gradient, momentum] = formats;
+  for (Format format : {activation, error, weight, parameter, gradient, momentum}) {
+    hash.add_byte(uint8_t(format.kind));
+    hash.add_byte(format.bits);
+  }
+}
+
+}  // namespace checkpoint
+
+constexpr uint32_t checkpoint_bytes(const PlanView& plan, uint32_t unit) {
+  using namespace checkpoint;
+  return body_offset(unit) + rounded_up(body_bytes(plan), unit);
+}
+
+constexpr uint64_t checkpoint_fingerprint(const PlanView& plan) {
+  const PlanSummary& s = plan.summary;
+  Hash hash;
+  for (uint32_t field : {checkpoint::kVersion, uint32_t(s.input.steps), uint32_t(s.input.channels),
+                         uint32_t(s.layers), uint32_t(s.slots), uint32_t(s.momentum), uint32_t(s.mode),
+                         uint32_t(s.scaling), uint32_t(s.wire_rounding), uint32_t(s.parameter_rounding),
+                         std::bit_cast<uint32_t>(s.margin), std::bit_cast<uint32_t>(s.decay)})
+    hash.add_u32(field);
+  for (const LayerPlan& l : plan.layers) {
+    checkpoint::add_node(hash, l.node);
+    checkpoint::add_formats(hash, l.formats);
+  }
+  checkpoint::for_each_tensor(plan, [&](int16_t tensor) {
+    hash.add_u32(plan.tensors[size_t(tensor)].bytes);
+    return true;
+  });
+  return hash.value();
+}
+
+}  // namespace mantissa
