@@ -88,6 +88,9 @@ void add_kernels_option(CLI::App& command, std::string& kernels) {
 }
 
 void add_training_options(CLI::App& command, TrainingOverrides& o) {
+  command.add_option("--samples", o.samples, "Train with the first N samples only (default: all)")
+      ->check(in_range(host::kSamples))
+      ->option_text("N");
   command.add_option("--epochs", o.epochs, "Passes over the training set")
       ->check(in_range(host::kEpochs))
       ->option_text("N");

@@ -16,7 +16,7 @@ CLI::Validator in_range(host::NumberRange range);
 
 /// What the command line says about training, where it says anything.
 struct TrainingOverrides {
-  std::optional<int> epochs, batch;
+  std::optional<int> samples, epochs, batch;
   std::optional<double> lr, momentum, weight_decay;
   std::optional<Schedule> schedule;
   std::optional<uint64_t> seed;
@@ -31,7 +31,7 @@ void add_recipe_option(CLI::App& command, std::string& recipe);
 void add_kernels_option(CLI::App& command, std::string& kernels);
 /// Explains the * in the help of the three options before it.
 inline constexpr char kSameResult[] = "* The result does not depend on it, not by a bit.\n\n";
-/// --epochs, --batch, --lr, --momentum, --weight-decay, --schedule, --seed.
+/// --samples, --epochs, --batch, --lr, --momentum, --weight-decay, --schedule, --seed.
 void add_training_options(CLI::App& command, TrainingOverrides& overrides);
 
 }  // namespace mantissa::cli

@@ -8,6 +8,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
 #include "cli/progress.hpp"
+#include "cli/training_data.hpp"
 #include "host/data/dataset.hpp"
 #include "host/error.hpp"
 #include "host/file/atomic_file.hpp"
@@ -55,12 +56,7 @@ host::BatchOptions batch_options(const TrainArguments& a, const SavedModel& mode
 }
 
 host::Dataset load_data(const TrainArguments& a, const SavedModel& model, int outputs) {
-  const host::Description& d = model.description;
-  if (d.classes != 0 && d.classes != outputs)
-    throw host::Error(
-        fmt::format("model {}: [output] has {} classes, but the layers give {} outputs; make them equal",
-                    d.name, d.classes, outputs));
-  host::Dataset data = host::load_dataset(a.data, d.input_shape(), outputs);
+  host::Dataset data = load_training_data(a.data, model.description, outputs, a.training.samples);
   const bool same = data.normalization.mean == model.normalization.mean &&
                     data.normalization.inverse_std == model.normalization.inverse_std;
   if (!a.resume.empty() && !same)

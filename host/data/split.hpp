@@ -1,6 +1,7 @@
 // The samples and labels of one half of a data set, as the training loop reads them.
 // Samples stay in the type and order of their file and are converted when read: no second copy in memory.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -51,6 +52,9 @@ class Split {
   /// Writes sample `index`, normalised, as [T,C]. Requires index < size() and T * C floats at `out`.
   /// Several threads may read at once.
   void read(size_t index, float* out) const;
+
+  /// Drops the samples from `count` on; nothing where there are no more.
+  void keep_first(size_t count) { labels_.resize(std::min(count, labels_.size())); }
 
   /// Without this, read() gives the values as they are. Requires one mean and one inverse_std per channel.
   void set_normalization(const Normalization& normalization);

@@ -102,6 +102,10 @@ std::string lifetime(const Tensor& t, const PlanSummary& plan) {
   return fmt::format("{}-{}", t.first_step + 1, t.last_step + 1);
 }
 
+const char* name_in_layer(const Tensor& t) {
+  return t.layer < 0 && t.role == Role::kActivation ? "input" : words_of(t.role).name;
+}
+
 uint64_t bytes_alive(const PlanView& plan, int step) {
   uint64_t bytes = 0;
   for (const Tensor& t : plan.tensors)
@@ -127,9 +131,8 @@ std::string tensor_table(const PlanView& plan, const Description& d) {
   for (const Tensor& t : plan.tensors) {
     std::string elements = grouped(t.elements);
     if (t.samples > 1) elements = fmt::format("{} x {}", t.samples, elements);
-    table.add({layer_name(d, t.layer),
-               t.layer < 0 && t.role == Role::kActivation ? "input" : words_of(t.role).name, held_as(t),
-               elements, grouped_size(t.bytes), grouped_size(t.offset), lifetime(t, plan.summary)});
+    table.add({layer_name(d, t.layer), name_in_layer(t), held_as(t), elements, grouped_size(t.bytes),
+               grouped_size(t.offset), lifetime(t, plan.summary)});
   }
   return fmt::format("tensors\n{}", table.text());
 }
@@ -165,9 +168,7 @@ std::string memory_table(const PlanView& plan) {
 }
 
 std::string peak_line(const PlanView& plan, const Description& d) {
-  int peak = 0;
-  for (int i = 1; i < plan.summary.steps; ++i)
-    if (bytes_alive(plan, i) > bytes_alive(plan, peak)) peak = i;
+  const int peak = peak_step(plan);
   const Step& step = plan.steps[static_cast<size_t>(peak)];
   return fmt::format(
       "  Tensors that are never alive together share bytes. The peak is step {}, {}{}: {} bytes are alive;\n"
@@ -199,6 +200,17 @@ std::string proof_table(const PlanView& plan, const Description& d) {
 }
 
 }  // namespace
+
+std::string tensor_name(const Tensor& t, const Description& d) {
+  return t.layer < 0 ? name_in_layer(t) : fmt::format("{} {}", layer_name(d, t.layer), name_in_layer(t));
+}
+
+int peak_step(const PlanView& plan) {
+  int peak = 0;
+  for (int i = 1; i < plan.summary.steps; ++i)
+    if (bytes_alive(plan, i) > bytes_alive(plan, peak)) peak = i;
+  return peak;
+}
 
 std::string plan_text(const PlanView& plan, const Description& d, const std::string& recipe) {
   return fmt::format("{}\n{}\n{}\n{}{}\n{}", heading(plan, d, recipe), tensor_table(plan, d),

@@ -7,6 +7,12 @@
 
 namespace mantissa::host {
 
+/// "conv1 weights".
+std::string tensor_name(const Tensor& tensor, const Description& description);
+
+/// The first step at which most bytes are alive.
+int peak_step(const PlanView& plan);
+
 /// Tensors, steps, totals, peak and proofs, for a terminal.
 std::string plan_text(const PlanView& plan, const Description& description, const std::string& recipe);
 

@@ -129,7 +129,9 @@ EpochResult Trainer::result_of(uint32_t epoch, const Sums& sums, double seconds)
           .loss = static_cast<double>(sums.loss_q24) / (1 << 24) / samples,
           .accuracy = static_cast<double>(sums.correct) / samples,
           .samples = sums.samples,
-          .seconds = seconds};
+          .seconds = seconds,
+          .loss_q24 = sums.loss_q24,
+          .correct = sums.correct};
 }
 
 }  // namespace mantissa::host

@@ -21,6 +21,8 @@ struct EpochResult {
   int64_t samples = 0;
   double seconds = 0;
   bool complete = false;  ///< not interrupted
+  int64_t loss_q24 = 0;   ///< the sums that the means are of: nats in Q24,
+  int64_t correct = 0;    ///< and samples
 };
 
 /// Where a run is, for a progress bar.

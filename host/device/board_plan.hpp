@@ -1,0 +1,63 @@
+// What a training takes on a board, before it runs there: the plan, and RAM to the last byte.
+// The linked program says how large its static data is, so a promise is about that very program.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "host/device/board.hpp"
+#include "host/device/firmware_image.hpp"
+#include "host/train/host_plan.hpp"
+
+namespace mantissa::host {
+
+/// How RAM is divided, in the order of addresses; bytes, multiples of 8.
+struct BoardMemory {
+  uint32_t static_bytes = 0;  ///< .data and .bss
+  uint32_t arena_bytes = 0;
+  uint32_t sample_bytes = 0;  ///< one sample in float32, as it comes from the host
+  uint32_t stack_bytes = 0;
+
+  uint64_t total() const {
+    return uint64_t{static_bytes} + uint64_t{arena_bytes} + uint64_t{sample_bytes} + uint64_t{stack_bytes};
+  }
+  bool operator==(const BoardMemory&) const = default;
+};
+
+/// Which program runs: runner_BOARD.elf or runner_BOARD_ref.elf in folder/PRESET.
+struct BoardTarget {
+  Board board;
+  BoardKernels kernels = BoardKernels::kFast;
+  std::filesystem::path folder;
+
+  std::filesystem::path program_path() const;
+};
+
+struct BoardOptions {
+  int batch = 1;
+  bool momentum = true;
+};
+
+/// A board has one core and little memory: one thread, one sample at a time, small tiles.
+PlanOptions board_plan_options(const BoardTarget& target, const BoardOptions& options);
+
+class BoardPlan {
+ public:
+  /// Throws Error if the program is missing or another board's, and as HostPlan. Whether it fits, fits() says.
+  BoardPlan(const Description& description, const NamedRecipe& recipe, const BoardTarget& target,
+            const BoardOptions& options);
+
+  PlanView view() const { return plan_.view(); }
+  const BoardMemory& memory() const { return memory_; }
+  const Board& board() const { return target_.board; }
+  const FirmwareImage& image() const { return image_; }
+  bool fits() const { return memory_.total() <= target_.board.ram_bytes; }
+
+ private:
+  BoardTarget target_;
+  FirmwareImage image_;
+  HostPlan plan_;
+  BoardMemory memory_;
+};
+
+}  // namespace mantissa::host

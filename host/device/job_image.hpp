@@ -1,0 +1,25 @@
+// A plan and the settings of a run, written into a copy of a board's program.
+#pragma once
+#include <cstddef>
+#include <vector>
+
+#include "firmware/job.hpp"
+#include "host/device/board_plan.hpp"
+#include "host/model/description.hpp"
+
+namespace mantissa::host {
+
+/// What a run is, beside the plan.
+struct JobSettings {
+  TrainingDefaults training;  ///< `batch` is the plan's
+  uint32_t samples = 0;       ///< per epoch
+  float input_range = 0;      ///< largest magnitude of a normalised input
+};
+
+/// The job as it lies in flash. Throws Error if the plan has more layers than there is room for.
+std::vector<std::byte> make_job(const PlanView& plan, const BoardMemory& memory, const JobSettings& settings);
+
+/// The board's program with the job in it and a stack that begins where the planned memory ends.
+FirmwareImage image_with_job(const BoardPlan& plan, const JobSettings& settings);
+
+}  // namespace mantissa::host

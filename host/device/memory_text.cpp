@@ -1,0 +1,52 @@
+// One line per part, in the order of addresses, and the total against the board's RAM.
+#include "host/device/memory_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "host/report/plan_text.hpp"
+#include "host/report/text.hpp"
+
+namespace mantissa::host {
+namespace {
+
+constexpr size_t kPartsShown = 5;
+
+std::string bytes_text(uint64_t bytes) { return grouped(static_cast<int64_t>(bytes)); }
+
+/// The largest tensors that are alive when most bytes are.
+std::vector<Tensor> largest_parts(const PlanView& plan) {
+  const int peak = peak_step(plan);
+  std::vector<Tensor> parts;
+  for (const Tensor& t : plan.tensors)
+    if (t.first_step <= peak && peak <= t.last_step && t.bytes > 0) parts.push_back(t);
+  std::ranges::stable_sort(parts, std::ranges::greater{}, &Tensor::bytes);
+  parts.resize(std::min(parts.size(), kPartsShown));
+  return parts;
+}
+
+}  // namespace
+
+std::string memory_text(const BoardPlan& plan, const Description& description,
+                        std::optional<uint32_t> stack_used) {
+  const BoardMemory& m = plan.memory();
+  const uint64_t ram = plan.board().ram_bytes;
+  Table table("lrl");
+  table.add({"static", bytes_text(m.static_bytes), "data of the program itself"});
+  table.add(
+      {"arena", bytes_text(m.arena_bytes), "all that training keeps; its largest parts when it is fullest:"});
+  for (const Tensor& t : largest_parts(plan.view()))
+    table.add({"", "", fmt::format("{:>9}  {}", bytes_text(t.bytes), tensor_name(t, description))});
+  table.add({"sample", bytes_text(m.sample_bytes), "one sample in float32"});
+  table.add(
+      {"stack", bytes_text(m.stack_bytes),
+       stack_used ? fmt::format("{} used", bytes_text(*stack_used)) : "painted and measured in each run"});
+  table.add_rule();
+  table.add({"total", bytes_text(m.total()), fmt::format("of {} on {}", bytes_text(ram), plan.board().name)});
+  if (plan.fits()) table.add({"left", bytes_text(ram - m.total()), ""});
+  return fmt::format("bytes of RAM\n{}", table.text());
+}
+
+}  // namespace mantissa::host
