@@ -30,7 +30,7 @@ BoardResult parse_result(std::span<const std::byte> file, size_t epochs, size_t 
                          const std::string& name);
 
 struct BoardHooks {
-  std::function<void(std::string_view line)> on_line;
+  std::function<void(std::string_view line)> on_line = {};
   const std::atomic<bool>* stop = nullptr;
   std::filesystem::path plugin = {};
 };

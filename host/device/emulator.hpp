@@ -21,7 +21,7 @@ struct EmulatorJob {
   std::filesystem::path plugin = {};  ///< counts instructions, if not empty
   double patience_seconds = 60;       ///< without progress
   const std::atomic<bool>* stop = nullptr;
-  std::function<void(std::string_view line)> on_line;  ///< what the program prints, without line ends
+  std::function<void(std::string_view line)> on_line = {};  ///< what the program prints, without line ends
 };
 
 enum class EmulatorEnd { kDone, kStopped };

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <type_traits>
@@ -21,11 +22,10 @@ static_assert(std::endian::native == std::endian::little,
 template <class T>
 uint32_t append(std::vector<std::byte>& job, std::span<const T> array) {
   static_assert(std::is_trivially_copyable_v<T>);
-  job.resize((job.size() + 7) / 8 * 8);
-  const auto begin = static_cast<uint32_t>(job.size());
-  const auto bytes = std::as_bytes(array);
-  job.insert(job.end(), bytes.begin(), bytes.end());
-  return begin;
+  const size_t begin = (job.size() + 7) / 8 * 8;
+  job.resize(begin + array.size_bytes());
+  std::ranges::copy(std::as_bytes(array), job.begin() + static_cast<ptrdiff_t>(begin));
+  return static_cast<uint32_t>(begin);
 }
 
 Job header_of(const PlanView& plan, const BoardMemory& memory, const JobSettings& settings) {

@@ -49,13 +49,13 @@ class Search {
 
   /// Notes a change if it takes less than what was given; keeps it if it also takes less together with those kept before.
   template <class Change>
-  void attempt(const std::string& what, Change change) {
+  void attempt(const std::string& what, const char* why, Change change) {
     Choice alone = given_, together = best_;
     change(alone);
     change(together);
     const auto bytes = bytes_of(description_, alone), bytes_together = bytes_of(description_, together);
     if (!bytes || *bytes >= total_) return;
-    found_.push_back(fmt::format("{}: {} bytes{}", what, bytes_text(*bytes), verdict(*bytes)));
+    found_.push_back(fmt::format("{}{}: {} bytes{}", what, why, bytes_text(*bytes), verdict(*bytes)));
     if (!bytes_together || *bytes_together >= least_) return;
     best_ = together;
     least_ = *bytes_together;
@@ -63,9 +63,11 @@ class Search {
   }
 
   void conclude() {
-    if (kept_.size() > 1)
-      found_.push_back(fmt::format("{} together: {} bytes{}", fmt::join(kept_, " and "), bytes_text(least_),
-                                   verdict(least_)));
+    if (kept_.size() < 2) return;
+    const std::string last = kept_.back();
+    kept_.pop_back();
+    found_.push_back(fmt::format("{} and {} together: {} bytes{}", fmt::join(kept_, ", "), last,
+                                 bytes_text(least_), verdict(least_)));
   }
   std::vector<std::string>& found() { return found_; }
 
@@ -93,13 +95,14 @@ std::optional<std::string> larger_board(const Description& description, Choice c
 std::vector<std::string> remedies(const Description& description, const Choice& given, uint64_t total) {
   Search search(description, given, total);
   if (given.options.batch > 1)
-    search.attempt("--batch 1, as no gradient is stored then", [](Choice& c) { c.options.batch = 1; });
+    search.attempt("--batch 1", " (no gradient is stored then)", [](Choice& c) { c.options.batch = 1; });
   for (const std::string_view name : {"int8", "sym8"})
     if (given.recipe.name != name)
-      search.attempt(fmt::format("--recipe {}", name),
+      search.attempt(fmt::format("--recipe {}", name), "",
                      [&](Choice& c) { c.recipe = find_recipe(name, description); });
-  if (given.options.momentum) search.attempt("--momentum 0", [](Choice& c) { c.options.momentum = false; });
-  search.attempt("a recipe file with momentum = \"sym8\"",
+  if (given.options.momentum)
+    search.attempt("--momentum 0", "", [](Choice& c) { c.options.momentum = false; });
+  search.attempt("a recipe file with momentum = \"sym8\"", "",
                  [](Choice& c) { c.recipe = with_narrow_momentum(c.recipe); });
   search.conclude();
   if (const auto board = larger_board(description, given)) search.found().push_back(*board);
