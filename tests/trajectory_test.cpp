@@ -10,7 +10,7 @@
 namespace mantissa {
 namespace {
 
-constexpr int32_t kBatch = 2, kBatches = 4;
+constexpr int32_t kBatch = 2, kBatches = 10;
 constexpr Shape kInput = {9, 3};
 constexpr auto kModel = make_model(kInput, conv1d({.channels = 4, .kernel = 3, .padding = Padding::kSame}),
                                    relu(), max_pool1d({.kernel = 2}), flatten(), linear({.features = 3}));
@@ -34,8 +34,7 @@ std::vector<int32_t> parameter_codes(const Engine& engine, const LayerPlan& l, i
   const int32_t count = engine.plan().tensors[size_t(tensor)].elements;
   std::vector<int32_t> codes;
   for (int32_t i = 0; i < count; ++i)
-    codes.push_back(tensor == l.weight ? int8_t(bytes[i]) * 256 + int8_t(bytes[count + i])
-                                       : unpack_code(bytes, 16, size_t(i)));
+    codes.push_back(unpack_code(bytes, 16, size_t(i)) - (tensor == l.weight ? 128 : 0));
   return codes;
 }
 

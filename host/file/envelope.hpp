@@ -16,7 +16,7 @@
 
 namespace mantissa::host {
 
-inline constexpr uint32_t kModelFileVersion = 1;
+inline constexpr uint32_t kModelFileVersion = 2;
 
 /// A whole file around the payload. Throws Error if that has 2^31 bytes or more: FlatBuffers end there.
 std::vector<std::byte> seal(std::span<const std::byte> payload, uint32_t version = kModelFileVersion);

@@ -22,19 +22,21 @@ float float_at(const SavedTensor& t, size_t i) {
   return value;
 }
 
-int32_t split_code(const SavedTensor& t, size_t elements, size_t i) {
-  return static_cast<int8_t>(t.data[i]) * 256 + static_cast<int8_t>(t.data[elements + i]);
+/// Momentum uses the lowest code of its range, other codes are symmetric.
+CodeRange range_of(const SavedTensor& t) {
+  const bool is_momentum = t.role == StateRole::kWeightMomentum || t.role == StateRole::kBiasMomentum;
+  return is_momentum ? momentum_range(t.bits) : symmetric_range(t.bits);
 }
 
 void check_codes(const SavedTensor& t, size_t elements, const std::string& what) {
-  const bool split = t.encoding == Encoding::kSplit;
-  const int32_t largest = split ? kSplitMax : symmetric_range(t.bits).high;
+  if (t.encoding == Encoding::kOffset) return;  // every pattern of 16 bits is a code
+  const CodeRange range = range_of(t);
   const auto* packed = reinterpret_cast<const uint8_t*>(t.data.data());
   for (size_t i = 0; i < elements; ++i) {
-    const int32_t code = split ? split_code(t, elements, i) : unpack_code(packed, t.bits, i);
-    if (code < -largest || code > largest)
-      throw Error(fmt::format("{}: code {} is {}, and {} bits hold -{} to {}", what, i, code, t.bits, largest,
-                              largest));
+    const int32_t code = unpack_code(packed, t.bits, i);
+    if (code < range.low || code > range.high)
+      throw Error(fmt::format("{}: code {} is {}, and it must be from {} to {}", what, i, code, range.low,
+                              range.high));
   }
 }
 
@@ -79,6 +81,13 @@ void check_scale(Scale scale, const std::string& what) {
     throw Error(fmt::format(
         "{}: {} * 2^{} is not a scale: the mantissa must have 31 bits, the exponent be within +-{}", what,
         scale.mantissa, scale.exponent, kLargestExponent));
+}
+
+void check_momentum_scale(const SavedScale& s, const std::string& what) {
+  const int32_t doublings = s.scale.exponent - s.unit.exponent;
+  if (s.scale.mantissa != s.unit.mantissa || doublings < -1 || doublings > 1)
+    throw Error(fmt::format("{}: {} * 2^{} is followed by {} * 2^{}; it must be the same, its half or double",
+                            what, s.scale.mantissa, s.scale.exponent, s.unit.mantissa, s.unit.exponent));
 }
 
 }  // namespace mantissa::host

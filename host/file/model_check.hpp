@@ -15,10 +15,13 @@ void check_settings(const SavedModel& model, const std::string& name);
 /// The plan's durable tensors must fit in the payload, since no two share bytes.
 void check_size(const PlanView& plan, size_t payload_bytes, const std::string& name);
 
-/// Floats finite, codes in the symmetric range. Requires as many bytes as `elements` take.
+/// Floats finite, codes in their range. Requires as many bytes as `elements` take.
 void check_elements(const SavedTensor& tensor, size_t elements, const std::string& what);
 
 /// A mantissa of 31 bits, and an exponent so small that products of a few scales keep theirs in 32 bits.
 void check_scale(Scale scale, const std::string& what);
+
+/// Of an integer momentum: scales of neighbouring updates differ by a factor of two at most.
+void check_momentum_scale(const SavedScale& scale, const std::string& what);
 
 }  // namespace mantissa::host

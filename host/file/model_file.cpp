@@ -25,7 +25,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "an arena's bytes go into files as they are");
 static_assert(static_cast<int>(stored::Role::Input) == static_cast<int>(StateRole::kInput));
-static_assert(static_cast<int>(stored::Encoding::Split) == static_cast<int>(Encoding::kSplit));
+static_assert(static_cast<int>(stored::Encoding::Offset) == static_cast<int>(Encoding::kOffset));
 
 const std::string& layer_name(const Description& description, int layer) {
   static const std::string none;
@@ -142,6 +142,8 @@ void read_scales(const stored::Model& from, const PlanView& plan, const std::str
     const std::string what = name + ": the scale of " + describe_state(e.layer, e.role, model.description);
     check_scale(model.scales.back().scale, what);
     check_scale(model.scales.back().unit, what);
+    if (e.role == StateRole::kWeightMomentum || e.role == StateRole::kBiasMomentum)
+      check_momentum_scale(model.scales.back(), what);
   }
 }
 

@@ -27,7 +27,7 @@ enum class StateRole : uint8_t {
 };
 
 /// How elements lie in the bytes of a tensor; as in model.fbs.
-enum class Encoding : uint8_t { kFloat32, kPacked, kSplit };
+enum class Encoding : uint8_t { kFloat32, kPacked, kOffset };
 
 struct SavedTensor {
   int layer = -1;

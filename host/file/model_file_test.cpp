@@ -228,10 +228,10 @@ TEST(ModelFile, CodesMeanWhatTheFormatSays) {
         ->scale.to_float();
   };
   const SavedTensor& weight = tensor(StateRole::kWeight);
-  EXPECT_EQ(weight.encoding, Encoding::kSplit);
+  EXPECT_EQ(weight.encoding, Encoding::kOffset);
   ASSERT_EQ(weight.data.size(), 36u);  // 3 channels of 3 x 2 weights, 2 bytes each
   for (size_t i = 0; i < 18; ++i) {
-    const int code = int8_t(weight.data[i]) * 256 + int8_t(weight.data[18 + i]);
+    const int code = int8_t(weight.data[2 * i + 1]) * 256 + uint8_t(weight.data[2 * i]) - 128;
     EXPECT_EQ(float(code) * scale(StateRole::kWeight),
               run.host.engine().parameter_value(l, l.weight, int32_t(i)));
   }
@@ -324,12 +324,13 @@ TEST(ModelFile, WhatHoldsNoModelIsNeitherSavedNorLoaded) {
       "float32", [=](SavedModel& m) { std::memcpy(&m.tensors[1].data[4], &nan, 4); },
       "the bias of layer 'erste Schicht': value 1 is nan: training has diverged");
   expect_refused(
-      "int8", [](SavedModel& m) { m.tensors[0].data[3] = std::byte(0x80); },
-      "the weight of layer 'erste Schicht': code 3 is -32");
+      "int8", [](SavedModel& m) { m.tensors[2].data[1] = std::byte(0x40); }, "must be from -16384 to 16383");
   expect_refused(
       "int8",
-      [](SavedModel& m) { m.tensors[0].data[0] = std::byte(0x81), m.tensors[0].data[18] = std::byte(0x80); },
-      "code 0 is -32640");
+      [](SavedModel& m) {
+        std::ranges::find(m.scales, StateRole::kWeightMomentum, &SavedScale::role)->unit.exponent += 2;
+      },
+      "the same, its half or double");
   expect_refused(
       "int8",
       [](SavedModel& m) {
@@ -337,7 +338,7 @@ TEST(ModelFile, WhatHoldsNoModelIsNeitherSavedNorLoaded) {
       },
       "the bias of layer 'erste Schicht': code 2 is -32768");
   expect_refused(
-      "int8", [](SavedModel& m) { m.tensors[2].encoding = Encoding::kSplit; },
+      "int8", [](SavedModel& m) { m.tensors[2].encoding = Encoding::kOffset; },
       "another format than the recipe");
   expect_refused(
       "int8", [](SavedModel& m) { m.tensors[2].bits = 8; }, "another format than the recipe");

@@ -102,8 +102,8 @@ std::vector<StateEntry> durable_scales(const PlanView& plan) {
 Encoding encoding_of(const PlanView& plan, const StateEntry& tensor) {
   if (plan.tensors[static_cast<size_t>(tensor.id)].format.is_float()) return Encoding::kFloat32;
   const LayerPlan& l = plan.layers[static_cast<size_t>(tensor.layer)];
-  const bool split = l.layout == ParameterLayout::kSplit16 && tensor.role == StateRole::kWeight;
-  return split ? Encoding::kSplit : Encoding::kPacked;
+  const bool offset = l.layout == ParameterLayout::kOffset16 && tensor.role == StateRole::kWeight;
+  return offset ? Encoding::kOffset : Encoding::kPacked;
 }
 
 std::string describe_state(int layer, StateRole role, const Description& description) {

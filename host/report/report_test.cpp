@@ -130,7 +130,7 @@ TEST(PlanText, ShowsTensorsMemoryAndProofs) {
   const std::string text = plan_of("int8", {.batch = 32, .micro_batch = 16});
   for (const char* part :
        {"batch 32, micro-batch 16", "conv2      weights          sym16   640          1,280",
-        "conv2    forward             40      127      127  17,422,376      32 bits              6",
+        "conv2    forward             40      127      128  17,427,456      32 bits              6",
         "conv1    weight gradient  4,096      127      127  66,064,384      32 bits              5",
         "parameters         5,322", "optimizer state    5,322", "update            conv1",
         "The peak is step"})

@@ -66,7 +66,7 @@ def half_away(x):
     return math.floor(abs(x) + Fraction(1, 2)) * (1 if x >= 0 else -1)
 
 
-def rescale(accumulator, by, high, random_bits=None):
+def rescale(accumulator, by, high, random_bits=None, low=None):
     """Half away, or stochastic where random bits are given: the offset is the middle of one of 65536 parts, floored."""
     mantissa, shift = by
     if random_bits is None:
@@ -74,7 +74,7 @@ def rescale(accumulator, by, high, random_bits=None):
     else:
         offset = math.floor(Fraction(2 * random_bits + 1, 2 ** 17) * 2 ** shift)
         code = (accumulator * mantissa + offset) // 2 ** shift
-    return clamp(code, -high, high)
+    return clamp(code, -high if low is None else low, high)
 
 
 # Random bits
@@ -101,6 +101,15 @@ def random_word(key, j):
 
 def random16(key, i):
     return random_word(key, i // 2) >> (16 * (i % 2)) & 0xFFFF
+
+
+def rounding16(key, i):
+    """16 bits from a word of half the mixing: its halves for elements 0 and 1 of four, those of it turned by a byte for 2, 3."""
+    x = (i // 4 * 0x9E3779B9 + key[0]) & MASK
+    x = (x ^ (x >> 16)) * 0x21F0AAAD & MASK
+    x ^= x >> 15
+    twice = x | x << 32
+    return twice >> {0: 0, 1: 16, 2: 8, 3: 24}[i % 4] & 0xFFFF
 
 
 # Softmax and cross entropy
@@ -143,14 +152,17 @@ def cross_entropy(logits, scale, label, max_code):
 
 # The integer update
 
-def q32(scale, bits):
-    """A positive factor as (q, shift): x * factor = (x << shift) * q / 2^32, for integers of at most `bits` bits."""
-    shift = max(0, scale[1] + 33)
-    if shift > 31 - bits:
-        return 2 ** 30 - 1, max(0, 31 - bits)
-    q = math.floor(value(scale) * Fraction(2) ** (32 - shift) + Fraction(1, 2))
-    return min(q, 2 ** 30 - 1), shift
+LARGEST_MOVE = 2 ** 30 - 2 ** 27  # in units of 2^-16 codes
 
 
-def q32_times(x, factor):
-    return (x << factor[1]) * factor[0]
+def q32(scale, limit):
+    """A positive factor times 2^32, nearest, at most the limit."""
+    return min(limit, math.floor(value(scale) * 2 ** 32 + Fraction(1, 2)))
+
+
+def gain_of(scale):
+    """A positive factor as (q, shift): q / 2^shift / 2^16, with the smallest shift of 0, 8, 16, 24 that leaves q 17 bits."""
+    for shift in (0, 8, 16, 24):
+        q = value(scale) * 2 ** (16 + shift)
+        if q >= 2 ** 16 or shift == 24:
+            return min(2 ** 24 - 1, math.floor(q + Fraction(1, 2))), shift

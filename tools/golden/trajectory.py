@@ -2,24 +2,27 @@
 
 python3 tools/golden/trajectory.py > tests/golden/trajectory.inc
 
-Conv1d 3 -> 4 (kernel 3, same padding), ReLU, MaxPool 2, Flatten, Linear 3; input 9 steps; batch 2; 4 batches; recipe
+Conv1d 3 -> 4 (kernel 3, same padding), ReLU, MaxPool 2, Flatten, Linear 3; input 9 steps; batch 2; 10 batches; recipe
 int8 (8-bit wires and weights, delayed scales with margin 2 and decay 0.9, 16-bit parameters and momentum). Seed 11.
 """
 import math
 import textwrap
+from fractions import Fraction
 
 import numpy as np
 
-from exact import (clamp, cross_entropy, multiplier, nearest_scale, over, q32, q32_times, random16, random_key, ratio,
-                   rescale, shifted, times, value)
+from exact import (LARGEST_MOVE, clamp, cross_entropy, gain_of, multiplier, nearest_scale, over, q32, random16, random_key, ratio,
+                   rescale, rounding16, shifted, times, value)
 
-SEED, BATCH, BATCHES = 11, 2, 4
+SEED, BATCH, BATCHES = 11, 2, 10
 STEPS, CHANNELS, FILTERS, CLASSES, KERNEL, PAD = 9, 3, 4, 3, 3, 1
 POOLED = STEPS // 2
 LR, MOMENTUM, WEIGHT_DECAY = np.float32(0.25), np.float32(0.875), np.float32(0.03125)
 INPUT_RANGE = np.float32(2.5)
 MARGIN, DECAY, ONE = nearest_scale(2), nearest_scale(float(np.float32(0.9))), nearest_scale(1)
-SPLIT_MAX = 127 * 256 + 127  # of weights: their upper byte, rounded, is at most 127
+WEIGHT_RANGE = -32768 - 128, 32767 - 128  # stored as code + 128 in 16 bits, so that the upper byte is rounded
+MOMENTUM_HALF = 2 ** 14  # codes in -half .. half - 1
+LOOK_PERIOD = 8
 CONV, LINEAR = 0, 4          # index of a layer names its random sequences
 WEIGHT, BIAS = 0, 1
 INIT, UPDATE, REFIT = 0, 2, 4
@@ -45,56 +48,62 @@ class Parameter:
 
     def __init__(self, layer, kind, count, fan_in):
         self.layer, self.kind = layer, kind
-        self.high = SPLIT_MAX if kind == WEIGHT else 32767
+        self.low, self.high = WEIGHT_RANGE if kind == WEIGHT else (-32767, 32767)
         bound = nearest_scale(value((math.isqrt(2 ** 60 // fan_in), -30)))
         self.scale = over(bound, nearest_scale(self.high - self.high // 4))
         by = multiplier(over(over(bound, nearest_scale(32767)), self.scale))
         key = stream(layer, kind, INIT, 0)
         self.codes = [rescale(max(random16(key, i) - 32768, -32767), by, self.high) for i in range(count)]
         self.momentum = [0] * count
-        self.momentum_scale = self.momentum_unit = ONE
-        self.momentum_seen = 0
+        self.momentum_scale = self.next_scale = ONE
 
     def observe(self, sums, unit):
-        """Calibration: the momentum's first scale comes from the gradient of one sample."""
-        self.momentum_seen, self.momentum_unit = max(abs(g) for g in sums), unit
-        self.momentum_scale = fit(self.momentum_seen, unit, 32767) if self.momentum_seen else unit
+        """Calibration: the gradient of one sample takes an eighth of the momentum's range."""
+        largest = max(abs(g) for g in sums)
+        first = over(times(nearest_scale(largest), unit), nearest_scale(MOMENTUM_HALF // 8)) if largest else unit
+        self.momentum_scale = self.next_scale = first
 
     def update(self, sums, unit, step):
-        gradient = over(unit, nearest_scale(BATCH))
-        new = self.momentum_scale
-        if self.momentum_seen:
-            new = fit(self.momentum_seen, self.momentum_unit, 32767, new)
-        decay = q32(times(scale_of(MOMENTUM), over(self.momentum_scale, new)), 15)
-        gain = q32(over(gradient, new), 1)
-        pull = q32(times(scale_of(WEIGHT_DECAY), over(self.scale, new)), 15)
-        rate = q32(times(scale_of(LR), over(new, self.scale)), 15)
+        gradient, new = over(unit, nearest_scale(BATCH)), self.next_scale
+        kept = math.floor(Fraction(float(MOMENTUM)) * value(self.momentum_scale) / value(new) * 2 ** 32)
+        gain, shift = gain_of(over(gradient, new))
+        pull = q32(times(scale_of(WEIGHT_DECAY), over(self.scale, new)), 2 ** 27)
+        rate = -q32(times(scale_of(LR), over(new, self.scale)), 2 ** 31 - 1)
         key = stream(self.layer, self.kind, UPDATE, step)
-        seen = 0
+        saturated = False
         for i, g in enumerate(sums):
-            bits = random16(key, i)
-            limit = 2 ** (31 - gain[1]) - 1
-            g = clamp(g, -limit, limit)
-            total = q32_times(self.momentum[i], decay) + q32_times(g, gain) + q32_times(self.codes[i], pull)
-            v = (total + ((2 * (bits & 0xFF) + 1) << 23)) >> 32  # floor(x + (r + 1/2) / 256)
-            seen = max(seen, abs(v))
-            self.momentum[i] = clamp(v, -32767, 32767)
-            move = ((2 * (bits >> 8) + 1) << 23) - q32_times(self.momentum[i], rate)
-            self.codes[i] = clamp(self.codes[i] + (move >> 32), -self.high, self.high)
-        self.momentum_scale = self.momentum_unit = new
-        self.momentum_seen = seen
-        self.refit(step)
+            move = clamp(math.floor(Fraction(g * gain, 2 ** shift)), -LARGEST_MOVE, LARGEST_MOVE)
+            # In units of 2^-16: the momentum's own term is whole up to the nearest integer factor, the rest is floored.
+            base = (kept + 2 ** 31) >> 32
+            own = base * self.momentum[i] * 2 ** 16 + ((kept - base * 2 ** 32) * self.momentum[i] >> 16)
+            v = own + move + (pull * self.codes[i] >> 16) + rounding16(key, i) >> 16
+            self.momentum[i] = clamp(v, -MOMENTUM_HALF, MOMENTUM_HALF - 1)
+            saturated = saturated or v != self.momentum[i]
+            p = self.codes[i] + ((rate * self.momentum[i] >> 16) + rounding16(key, i ^ 1) >> 16)
+            self.codes[i] = clamp(p, self.low, self.high)
+        self.momentum_scale = self.next_scale = new
+        looks = step % LOOK_PERIOD == LOOK_PERIOD - 1
+        if saturated:
+            self.next_scale = shifted(new, 1)
+        elif looks and 0 < max(map(abs, self.momentum)) < MOMENTUM_HALF // 4:
+            self.next_scale = shifted(new, -1)
+        if looks:
+            self.refit(step)
 
     def refit(self, step):
-        """The largest code stays between one half and 15/16 of the range; else it goes to three quarters."""
+        """The largest code stays between one half and 15/16 of the range; else it goes to three quarters, or to half of that
+        if a code lies at an end of the range."""
         global refits
         largest = max(abs(code) for code in self.codes)
         if largest == 0 or (largest * 16 <= self.high * 15 and largest * 2 >= self.high):
             return
         refits += 1
-        fitted = times(self.scale, ratio(largest, self.high - self.high // 4))
+        wanted = self.high - self.high // 4
+        if self.low in self.codes or self.high in self.codes:
+            wanted //= 2
+        fitted = times(self.scale, ratio(largest, wanted))
         by, key = multiplier(over(self.scale, fitted)), stream(self.layer, self.kind, REFIT, step)
-        self.codes = [rescale(code, by, self.high, random16(key, i)) for i, code in enumerate(self.codes)]
+        self.codes = [rescale(code, by, self.high, random16(key, i), self.low) for i, code in enumerate(self.codes)]
         self.scale = fitted
 
 
@@ -139,7 +148,7 @@ class Network:
     @staticmethod
     def bias(parameter, unit, terms):
         by = multiplier(over(parameter.scale, unit))
-        limit = min(2 ** 30, 2 ** 31 - 1 - terms * 127 * 127)
+        limit = min(2 ** 30, 2 ** 31 - 1 - terms * 127 * 128)
         return [rescale(code, by, limit) for code in parameter.codes]
 
     def error_sums(self, dy):

@@ -4,23 +4,16 @@
 namespace mantissa {
 namespace MANTISSA_KERNEL_NAMESPACE {
 
-/// Two planes of bytes.
-struct SplitCodes {
-  int8_t* __restrict high;
-  int8_t* __restrict low;
-  int32_t load(uint32_t i) const { return high[i] * 256 + low[i]; }
-  void store(uint32_t i, int32_t code) const {
-    high[i] = int8_t((code + 128) >> 8);
-    low[i] = int8_t(code);
-  }
+struct OffsetCodes {
+  int16_t* __restrict codes;
+  int32_t load(uint32_t i) const { return codes[i] - kCodeOffset; }
+  void store(uint32_t i, int32_t code) const { codes[i] = int16_t(code + kCodeOffset); }
 };
-
 struct Int16Codes {
   int16_t* __restrict codes;
   int32_t load(uint32_t i) const { return codes[i]; }
   void store(uint32_t i, int32_t code) const { codes[i] = int16_t(code); }
 };
-
 struct PackedCodes {
   uint8_t* bytes;
   int bits;
@@ -30,75 +23,123 @@ struct PackedCodes {
 
 template <class Body>
 auto with_codes(const CodeView& view, Body body) {
-  if (view.layout == CodeLayout::kSplit) return body(SplitCodes{static_cast<int8_t*>(view.data), view.low});
+  if (view.layout == CodeLayout::kOffset16) return body(OffsetCodes{static_cast<int16_t*>(view.data)});
   if (view.bits == 16) return body(Int16Codes{static_cast<int16_t*>(view.data)});
   return body(PackedCodes{static_cast<uint8_t*>(view.data), view.bits});
 }
 
 inline int32_t magnitude_of(int32_t x) { return x < 0 ? -x : x; }
 
-template <class Sum, class Momentum, class Codes>
-UpdateSeen update_with_momentum(const IntegerUpdate& u, Codes codes) {
-  const Sum* __restrict sums = static_cast<const Sum*>(u.sums);
-  Momentum* __restrict momentum = static_cast<Momentum*>(u.momentum);
-  const bool stochastic = u.rounding == Rounding::kStochastic;
-  const int64_t half = u.sum_shift > 0 ? int64_t(1) << (u.sum_shift - 1) : 0, limit = u.gain.limit();
-  int32_t largest_v = 0, largest_p = 0, saturated_v = 0, saturated_p = 0;
-  for (int32_t i = 0; i < u.count; ++i) {
-    const uint32_t at = u.first + uint32_t(i);
-    const uint32_t bits = stochastic ? random16(u.key, at) : 0x8080u;
-    const int64_t sum = sizeof(Sum) == 4 ? int64_t(sums[i]) : (int64_t(sums[i]) + half) >> u.sum_shift;
-    const int64_t g = sum > limit ? limit : sum < -limit ? -limit : sum;
-    const int32_t p = codes.load(at);
-    const int64_t total = u.decay.times(momentum[at]) + u.gain.times(g) + u.pull.times(p);
-    const int32_t v = int32_t((total + (int64_t(2 * (bits & 0xFF) + 1) << 23)) >> 32);
-    const int32_t v_clamped = clamp_code(v, u.momentum_range);
-    momentum[at] = Momentum(v_clamped);
-    const int64_t move = (int64_t(2 * (bits >> 8) + 1) << 23) - u.rate.times(v_clamped);
-    const int32_t p_new = p + int32_t(move >> 32);
-    const int32_t p_clamped = clamp_code(p_new, u.parameters.range);
-    codes.store(at, p_clamped);
-    saturated_v += v != v_clamped;
-    saturated_p += p_new != p_clamped;
-    largest_v = magnitude_of(v) > largest_v ? magnitude_of(v) : largest_v;
-    largest_p = magnitude_of(p_clamped) > largest_p ? magnitude_of(p_clamped) : largest_p;
-  }
-  return {uint64_t(largest_v), uint64_t(largest_p), uint64_t(saturated_v), uint64_t(saturated_p)};
+/// Some elements of an update on their way from one form to another, so that the arithmetic is written and compiled once.
+struct UpdateChunk {
+  static constexpr int32_t kSize = 16;
+  int32_t move[kSize];  ///< gain.times(g)
+  int32_t momentum[kSize];
+  int32_t parameter[kSize];
+};
+
+template <class Sum>
+void scale_sums(const IntegerUpdate& u, int32_t begin, int32_t count, UpdateChunk& chunk) {
+  const Sum* sums = static_cast<const Sum*>(u.sums) + begin;
+  const int64_t half = u.sum_shift > 0 ? int64_t(1) << (u.sum_shift - 1) : 0;
+  for (int32_t i = 0; i < count; ++i)
+    chunk.move[i] =
+        u.gain.times(sizeof(Sum) == 4 ? int32_t(sums[i]) : int32_t((int64_t(sums[i]) + half) >> u.sum_shift));
 }
 
-template <class Sum, class Codes>
-UpdateSeen update_plain(const IntegerUpdate& u, Codes codes) {
-  const Sum* __restrict sums = static_cast<const Sum*>(u.sums);
-  const bool stochastic = u.rounding == Rounding::kStochastic;
-  const int64_t half = u.sum_shift > 0 ? int64_t(1) << (u.sum_shift - 1) : 0, limit = u.gain.limit();
-  int32_t largest = 0, saturated = 0;
-  for (int32_t i = 0; i < u.count; ++i) {
-    const uint32_t at = u.first + uint32_t(i);
-    const uint32_t bits = stochastic ? random16(u.key, at) : 0x8000u;
-    const int64_t sum = sizeof(Sum) == 4 ? int64_t(sums[i]) : (int64_t(sums[i]) + half) >> u.sum_shift;
-    const int64_t g = sum > limit ? limit : sum < -limit ? -limit : sum;
-    const int32_t p = codes.load(at);
-    const int64_t move = (int64_t(2 * bits + 1) << 15) - u.gain.times(g) - u.pull.times(p);
-    const int32_t p_new = p + int32_t(move >> 32);
-    const int32_t p_clamped = clamp_code(p_new, u.parameters.range);
-    codes.store(at, p_clamped);
-    saturated += p_new != p_clamped;
-    largest = magnitude_of(p_clamped) > largest ? magnitude_of(p_clamped) : largest;
+inline void scale_products(const IntegerUpdate& u, int32_t begin, int32_t count, UpdateChunk& chunk) {
+  int32_t row = begin / u.outer.columns, column = begin - row * u.outer.columns;
+  for (int32_t i = 0; i < count; ++i) {
+    chunk.move[i] = u.gain.times(u.outer.dy[row] * u.outer.x[column]);
+    if (++column < u.outer.columns) continue;
+    column = 0;
+    ++row;
   }
-  return {0, uint64_t(largest), 0, uint64_t(saturated)};
+}
+
+/// n of the even and of the odd element of a pair, or one half each.
+struct RoundingPair {
+  int32_t even, odd;
+};
+inline RoundingPair rounding_pair(const IntegerUpdate& u, uint32_t even_index) {
+  if (u.rounding != Rounding::kStochastic) return {0x8000, 0x8000};
+  const uint32_t word = rounding_word(u.key, even_index >> 2);
+  const uint32_t turned = (even_index & 2) != 0 ? (word >> 8) | (word << 24) : word;
+  return {int32_t(turned & 0xFFFF), int32_t(turned >> 16)};
+}
+
+/// The arithmetic of elements at .. at + count - 1.
+inline void update_chunk(const IntegerUpdate& u, uint32_t at, int32_t count, UpdateChunk& chunk,
+                         UpdateSeen& seen) {
+  const CodeRange range = u.parameters.range;
+  const bool with_momentum = u.momentum != nullptr;
+  const int32_t drop = u.momentum_drop;
+  for (int32_t i = 0; i < count; ++i) {
+    const uint32_t index = at + uint32_t(i);
+    const RoundingPair pair = rounding_pair(u, index & ~1u);
+    const bool odd = (index & 1) != 0;
+    const int32_t n = odd ? pair.odd : pair.even, m = odd ? pair.even : pair.odd;
+    const int32_t p = chunk.parameter[i];
+    int32_t move = chunk.move[i];
+    if (u.pull != 0) move += int32_t((int64_t(u.pull) * p) >> 16);
+    if (with_momentum) {
+      const int32_t old = chunk.momentum[i] * (1 << drop);
+      const uint32_t sum = (uint32_t(u.base * old) << 16) + uint32_t(times_q32(u.decay, old)) +
+                           uint32_t(move) + (uint32_t(n) << drop);
+      const int32_t v = int32_t(sum) >> (16 + drop);
+      const int32_t clamped = clamp_code(v, u.momentum_range);
+      seen.momentum_saturated |= uint32_t(v != clamped);
+      chunk.momentum[i] = clamped;
+      move = times_q32(u.rate, clamped * (1 << drop));
+    }
+    chunk.parameter[i] = clamp_code(p + ((move + m) >> 16), range);
+  }
+  if (!u.looks) return;
+  for (int32_t i = 0; i < count; ++i) {
+    const int32_t p = chunk.parameter[i];
+    const uint64_t v = with_momentum ? uint64_t(magnitude_of(chunk.momentum[i])) : 0;
+    seen.momentum = v > seen.momentum ? v : seen.momentum;
+    seen.parameter = uint32_t(magnitude_of(p)) > seen.parameter ? uint32_t(magnitude_of(p)) : seen.parameter;
+    seen.parameter_saturated += uint32_t(p == range.low || p == range.high);
+  }
+}
+
+template <class Momentum, class Body>
+void with_momentum_codes(const IntegerUpdate& u, uint32_t at, int32_t count, UpdateChunk& chunk, Body body) {
+  Momentum* momentum = static_cast<Momentum*>(u.momentum) + at;
+  for (int32_t i = 0; i < count; ++i) chunk.momentum[i] = momentum[i];
+  body();
+  for (int32_t i = 0; i < count; ++i) momentum[i] = Momentum(chunk.momentum[i]);
+}
+
+template <class Codes>
+UpdateSeen update_codes(const IntegerUpdate& u, Codes codes) {
+  UpdateSeen seen;
+  UpdateChunk chunk;
+  for (int32_t done = 0; done < u.count; done += UpdateChunk::kSize) {
+    const int32_t left = u.count - done, count = left < UpdateChunk::kSize ? left : UpdateChunk::kSize;
+    const uint32_t at = u.first + uint32_t(done);
+    if (u.sums == nullptr)
+      scale_products(u, done, count, chunk);
+    else if (u.element == Element::kInt64)
+      scale_sums<int64_t>(u, done, count, chunk);
+    else
+      scale_sums<int32_t>(u, done, count, chunk);
+    for (int32_t i = 0; i < count; ++i) chunk.parameter[i] = codes.load(at + uint32_t(i));
+    const auto body = [&] { update_chunk(u, at, count, chunk, seen); };
+    if (u.momentum == nullptr)
+      body();
+    else if (u.momentum_element == Element::kInt8)
+      with_momentum_codes<int8_t>(u, at, count, chunk, body);
+    else
+      with_momentum_codes<int16_t>(u, at, count, chunk, body);
+    for (int32_t i = 0; i < count; ++i) codes.store(at + uint32_t(i), chunk.parameter[i]);
+  }
+  return seen;
 }
 
 inline UpdateSeen update_integer(const IntegerUpdate& u) {
-  return with_codes(u.parameters, [&u](auto codes) {
-    const bool wide = u.element == Element::kInt64;
-    if (u.momentum == nullptr)
-      return wide ? update_plain<int64_t>(u, codes) : update_plain<int32_t>(u, codes);
-    if (u.momentum_element == Element::kInt8)
-      return wide ? update_with_momentum<int64_t, int8_t>(u, codes)
-                  : update_with_momentum<int32_t, int8_t>(u, codes);
-    return wide ? update_with_momentum<int64_t, int16_t>(u, codes)
-                : update_with_momentum<int32_t, int16_t>(u, codes);
-  });
+  return with_codes(u.parameters, [&u](auto codes) { return update_codes(u, codes); });
 }
 
 /// floor without libm, for |x| < 2^31.
@@ -132,7 +173,7 @@ void update_values(const Sum* __restrict sums, float* __restrict values, float* 
 }
 
 template <class Sum, class Codes>
-UpdateSeen update_codes(const FloatUpdate& u, Codes codes) {
+UpdateSeen update_float_codes(const FloatUpdate& u, Codes codes) {
   const FloatFactors f(u);
   const Sum* __restrict sums = static_cast<const Sum*>(u.sums);
   float* __restrict momentum = u.momentum;
@@ -161,7 +202,7 @@ UpdateSeen update_codes(const FloatUpdate& u, Codes codes) {
     saturated += moved != clamped;
     largest = magnitude_of(clamped) > largest ? magnitude_of(clamped) : largest;
   }
-  return {0, uint64_t(largest), 0, uint64_t(saturated)};
+  return {0, uint32_t(largest), 0, uint32_t(saturated)};
 }
 
 template <class Sum>
@@ -171,7 +212,7 @@ UpdateSeen update_float_with(const FloatUpdate& u) {
                   u.momentum == nullptr ? nullptr : u.momentum + u.first, u.count, FloatFactors(u));
     return {};
   }
-  return with_codes(u.parameters, [&u](auto codes) { return update_codes<Sum>(u, codes); });
+  return with_codes(u.parameters, [&u](auto codes) { return update_float_codes<Sum>(u, codes); });
 }
 
 inline UpdateSeen update_float(const FloatUpdate& u) {

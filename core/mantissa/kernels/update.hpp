@@ -6,57 +6,75 @@
 
 namespace mantissa {
 
-/// A factor in Q32: x * factor = (x << shift) * q / 2^32, |q| < 2^30.
-/// Q32, because the upper word of a 64-bit sum is then the result: no shift on a 32-bit core.
-struct Q32 {
-  int32_t q = 0;
-  int32_t shift = 0;
+/// A factor of gradient sums: times(g) is g * factor in units of 2^-16 codes, floored.
+/// Four shifts, so that a kernel can name its instruction; |q| < 2^24 leaves room for an 8-bit code in 32 bits.
+struct Gain {
+  static constexpr int32_t kLimit = (1 << 24) - 1;
+  static constexpr int32_t kLargestMove =
+      (1 << 30) - (1 << 27);  ///< an update moves no code by more, in 2^-16
 
-  constexpr int64_t times(int64_t x) const { return (x << shift) * q; }
-  /// Largest |x| that may be multiplied. Beyond it the result exceeds every code, so x may be clamped to it.
-  constexpr int64_t limit() const { return (int64_t(1) << (31 - shift)) - 1; }
+  int32_t q = 0;
+  int32_t shift = 0;  ///< 0, 8, 16 or 24
+
+  /// clamp(floor(q * g / 2^shift), +-kLargestMove)
+  constexpr int32_t times(int32_t g) const {
+    const int64_t move = (int64_t(q) * g) >> shift;
+    return move > kLargestMove ? kLargestMove : move < -kLargestMove ? -kLargestMove : int32_t(move);
+  }
 };
 
-/// A positive factor as Q32 for integers of at most `bits` bits: relative error below 2^-29 for factors of 2^-3 and
-/// more, absolute error 2^-33 below. Factors of 2^(29 - bits) and more, which no code survives, become the largest one.
-constexpr Q32 q32(Scale factor, int bits) {
-  const int32_t wanted = factor.exponent + 33;  // shift that leaves q in [2^29, 2^30)
-  const int32_t shift = wanted < 0 ? 0 : wanted;
-  if (shift > 31 - bits) return {(1 << 30) - 1, 31 - bits > 0 ? 31 - bits : 0};
-  const int32_t drop = shift - 32 - factor.exponent;  // >= 1
-  if (drop > 32) return {0, shift};
-  const int64_t q = (int64_t(factor.mantissa) + (int64_t(1) << (drop - 1))) >> drop;
-  return {q >= 1 << 30 ? (1 << 30) - 1 : int32_t(q), shift};
-}
+/// floor(q * x / 2^16) for |x| <= 2^15, in 32 bits: with q in Q32 this is x * q in units of 2^-16.
+constexpr int32_t times_q32(int32_t q, int32_t x) { return (q >> 16) * x + (((q & 0xFFFF) * x) >> 16); }
 
-/// Where codes of parameters lie. kSplit: code = 256 * high[i] + low[i], two planes of bytes. kPacked: tensor/pack.hpp.
-enum class CodeLayout : uint8_t { kSplit, kPacked };
+/// Where codes of parameters lie. kOffset16: code + 128 as int16, whose upper byte is the code as an 8-bit operand,
+/// rounded. kPacked: tensor/pack.hpp.
+enum class CodeLayout : uint8_t { kOffset16, kPacked };
+
+inline constexpr int32_t kCodeOffset = 128;
+inline constexpr CodeRange kOffsetRange = {-32768 - kCodeOffset, 32767 - kCodeOffset};
 
 struct CodeView {
   CodeLayout layout = CodeLayout::kPacked;
-  void* data = nullptr;   ///< packed codes, or the plane of upper bytes
-  int8_t* low = nullptr;  ///< kSplit: the plane of lower bytes
+  void* data = nullptr;
   int32_t bits = 16;
   CodeRange range;
 };
 
-/// With sums g (clamped to gain.limit()), momentum codes v, parameter codes p and random bits r of the element:
-///   v' = clamp(floor(decay * v + gain * g + pull * p + (r mod 2^8 + 1/2) / 2^8))
-///   p' = clamp(floor(p - rate * v' + (r div 2^8 + 1/2) / 2^8))
-/// or, without momentum, p' = clamp(floor(p - gain * g - pull * p + (r + 1/2) / 2^16)).  Source: SPEC 6.
+/// The sums of a Linear over one sample, without making them: g[r, c] = dy[r] * x[c].
+struct OuterSums {
+  const int8_t* dy = nullptr;
+  const int8_t* x = nullptr;
+  int32_t columns = 0;
+};
+
+/// With sums g, momentum codes v, parameter codes p, momentum_drop d; everything in 32 bits, in units of 2^-16:
+///   a  = base * v * 2^(16 + d) + floor(decay * v * 2^d / 2^16) + gain.times(g) + floor(pull * p / 2^16) + n * 2^d
+///   v' = clamp(floor(a / 2^(16 + d)), momentum_range)
+///   p' = clamp(p + floor((floor(rate * v' * 2^d / 2^16) + m) / 2^16), range)
+/// or, without momentum,
+///   p' = clamp(p + floor((gain.times(g) + floor(pull * p / 2^16) + m) / 2^16), range).
+/// n and m are 16 random bits each: of element i, n = rounding16(i), m = rounding16(i ^ 1).  Source: SPEC 6.
 struct IntegerUpdate {
-  const void* sums = nullptr;  ///< gradient sums
+  const void* sums = nullptr;  ///< null: `outer`
   Element element = Element::kInt32;
   int32_t sum_shift = 0;  ///< bits dropped from 64-bit sums, nearest
+  OuterSums outer;
   CodeView parameters;
   void* momentum = nullptr;  ///< int8 or int16 codes, or null
   Element momentum_element = Element::kInt16;
   CodeRange momentum_range;
-  Q32 decay, gain, pull, rate;
+  int32_t momentum_drop =
+      0;  ///< bits that codes of 8 bits have less than those of 16; factors are for the latter
+  Gain gain;
+  int32_t base = 0;   ///< 0, 1 or 2
+  int32_t decay = 0;  ///< Q32, what base leaves of the factor
+  int32_t pull = 0;   ///< Q32, at most 2^27
+  int32_t rate = 0;   ///< Q32
   Rounding rounding = Rounding::kStochastic;
   RandomKey key;
   uint32_t first = 0;  ///< index of the first element in its tensor
   int32_t count = 0;
+  bool looks = false;  ///< fill what UpdateSeen says of a look; costs a few instructions per element
 };
 
 /// v = decay * v + (g + pull * p);  p = p - rate * v, all in float32, in this order.
@@ -77,12 +95,20 @@ struct FloatUpdate {
   int32_t count = 0;
 };
 
-/// What an update saw: the largest momentum before the clamp (in codes), the largest parameter code, and what saturated.
+/// What an update saw. Of integer momentum and parameters only in a look: the largest codes, and how many parameters lie at
+/// an end of their range. A float update looks always and counts the parameters that did not fit.
 struct UpdateSeen {
-  uint64_t momentum = 0;
-  uint64_t parameter = 0;
-  uint64_t momentum_saturated = 0;
-  uint64_t parameter_saturated = 0;
+  uint64_t momentum = 0;  ///< when the first batch is calibrated: of the gradient sums
+  uint32_t parameter = 0;
+  uint32_t momentum_saturated = 0;  ///< 1 if a momentum did not fit
+  uint32_t parameter_saturated = 0;
+
+  constexpr void merge(const UpdateSeen& other) {
+    momentum = other.momentum > momentum ? other.momentum : momentum;
+    parameter = other.parameter > parameter ? other.parameter : parameter;
+    momentum_saturated |= other.momentum_saturated;
+    parameter_saturated += other.parameter_saturated;
+  }
 };
 
 /// codes[i] = clamp(round_half_away(values[i] * inverse_scale)).

@@ -47,55 +47,11 @@ HWY_INLINE auto Lower16(Vec32 x) {
 using Int16s = hn::Repartition<int16_t, Int32s>;
 using Vec16 = hn::Vec<Int16s>;
 
-/// Q32 in vectors.
-struct Factor {
-  Vec32 q, shift;
-  explicit HWY_INLINE Factor(Q32 factor)
-      : q(hn::Set(Int32s(), factor.q)), shift(hn::Set(Int32s(), factor.shift)) {}
-};
-
-/// A 64-bit sum per 32-bit lane: even lanes and odd lanes apart.
-struct WideSum {
-  hn::Vec<Wide> even, odd;
-
-  /// Starts at unsigned 32-bit offsets.
-  explicit HWY_INLINE WideSum(hn::Vec<Uint32s> offset) {
-    const hn::RebindToUnsigned<Wide> dw;
-    const auto both = hn::BitCast(dw, offset);
-    even = hn::BitCast(Wide(), hn::And(both, hn::Set(dw, 0xFFFFFFFFu)));
-    odd = hn::BitCast(Wide(), hn::ShiftRight<32>(both));
-  }
-  HWY_INLINE void AddProduct(Vec32 x, const Factor& factor) {
-    const auto shifted = hn::Shl(x, factor.shift);
-    even = hn::Add(even, hn::MulEven(shifted, factor.q));
-    odd = hn::Add(odd, hn::MulEven(OddToEven(shifted), factor.q));
-  }
-  HWY_INLINE void SubProduct(Vec32 x, const Factor& factor) {
-    const auto shifted = hn::Shl(x, factor.shift);
-    even = hn::Sub(even, hn::MulEven(shifted, factor.q));
-    odd = hn::Sub(odd, hn::MulEven(OddToEven(shifted), factor.q));
-  }
-  /// floor(sum / 2^32) of each lane.
-  HWY_INLINE Vec32 Upper() const {
-    const Int32s d;
-    return hn::OddEven(hn::BitCast(d, odd), OddToEven(hn::BitCast(d, even)));
-  }
-  static HWY_INLINE Vec32 OddToEven(Vec32 x) {
-    const hn::RebindToUnsigned<Wide> dw;
-    return hn::BitCast(Int32s(), hn::ShiftRight<32>(hn::BitCast(dw, x)));
-  }
-};
-
-HWY_INLINE Vec32 LoadParameters(SplitCodes codes, uint32_t i) {
-  return hn::Add(hn::ShiftLeft<8>(LoadCodes(codes.high + i)), LoadCodes(codes.low + i));
+HWY_INLINE Vec32 LoadParameters(OffsetCodes codes, uint32_t i) {
+  return hn::Sub(LoadCodes(codes.codes + i), hn::Set(Int32s(), kCodeOffset));
 }
-HWY_INLINE void StoreParameters(SplitCodes codes, uint32_t i, Vec16 p) {
-  const Int16s d;
-  const hn::RebindToUnsigned<Int16s> du;
-  const hn::Rebind<uint8_t, Int16s> bytes;
-  const auto high = hn::ShiftRight<8>(hn::BitCast(du, hn::Add(p, hn::Set(d, 128))));
-  hn::StoreU(hn::TruncateTo(bytes, high), bytes, reinterpret_cast<uint8_t*>(codes.high + i));
-  hn::StoreU(hn::TruncateTo(bytes, hn::BitCast(du, p)), bytes, reinterpret_cast<uint8_t*>(codes.low + i));
+HWY_INLINE void StoreParameters(OffsetCodes codes, uint32_t i, Vec16 p) {
+  hn::StoreU(hn::Add(p, hn::Set(Int16s(), int16_t(kCodeOffset))), Int16s(), codes.codes + i);
 }
 HWY_INLINE Vec32 LoadParameters(Int16Codes codes, uint32_t i) { return LoadCodes(codes.codes + i); }
 HWY_INLINE void StoreParameters(Int16Codes codes, uint32_t i, Vec16 p) {
@@ -106,22 +62,16 @@ HWY_INLINE void StoreParameters(Int16Codes codes, uint32_t i, Vec16 p) {
 template <class Codes>
 class ParameterWriter {
  public:
-  explicit HWY_INLINE ParameterWriter(Codes codes) : codes_(codes), largest_(hn::Zero(Int16s())) {}
+  explicit HWY_INLINE ParameterWriter(Codes codes) : codes_(codes), largest_(hn::Zero(Int32s())) {}
   HWY_INLINE void Store(uint32_t i, Vec32 low, Vec32 high) {
-    const Vec16 p = hn::Combine(Int16s(), Lower16(high), Lower16(low));
-    largest_ = hn::Max(largest_, hn::Abs(p));
-    StoreParameters(codes_, i, p);
+    largest_ = hn::Max(largest_, hn::Max(hn::Abs(low), hn::Abs(high)));
+    StoreParameters(codes_, i, hn::Combine(Int16s(), Lower16(high), Lower16(low)));
   }
-  uint64_t Largest() const {
-    int16_t lanes[HWY_MAX_BYTES / 2], largest = 0;
-    hn::StoreU(largest_, Int16s(), lanes);
-    for (size_t i = 0; i < hn::Lanes(Int16s()); ++i) largest = lanes[i] > largest ? lanes[i] : largest;
-    return uint64_t(largest);
-  }
+  uint32_t Largest() const { return uint32_t(hn::GetLane(hn::MaxOfLanes(Int32s(), largest_))); }
 
  private:
   Codes codes_;
-  Vec16 largest_;
+  Vec32 largest_;
 };
 
 /// Clamps to a range, and counts what did not fit.
@@ -136,8 +86,8 @@ class Clamp {
     saturated_ = hn::IfThenElse(hn::Ne(x, clamped), hn::Add(saturated_, hn::Set(Int32s(), 1)), saturated_);
     return clamped;
   }
-  HWY_INLINE uint64_t Saturated() const {
-    return uint64_t(hn::GetLane(hn::SumOfLanes(Int32s(), saturated_)));
+  HWY_INLINE uint32_t Saturated() const {
+    return uint32_t(hn::GetLane(hn::SumOfLanes(Int32s(), saturated_)));
   }
 
  private:

@@ -28,52 +28,41 @@ void on_every_target(Body body) {
 
 /// Stored codes in one of the layouts.
 struct Codes {
-  Codes(CodeLayout layout, int bits, size_t n)
-      : bytes(layout == CodeLayout::kSplit ? 2 * n : packed_bytes(n, bits)), count(n) {
+  Codes(CodeLayout layout, int bits, size_t n) : bytes(packed_bytes(n, bits)) {
     view.layout = layout;
     view.bits = bits;
-    view.range = layout == CodeLayout::kSplit ? CodeRange{-32639, 32639} : symmetric_range(bits);
+    view.range = layout == CodeLayout::kOffset16 ? CodeRange{-32896, 32639} : symmetric_range(bits);
     attach();
   }
-  void attach() {
-    view.data = bytes.data();
-    view.low = reinterpret_cast<int8_t*>(bytes.data()) + count;
-  }
-  int32_t get(size_t i) const {
-    if (view.layout == CodeLayout::kPacked) return unpack_code(bytes.data(), view.bits, i);
-    return int8_t(bytes[i]) * 256 + int8_t(bytes[count + i]);
-  }
-  void set(size_t i, int32_t code) {
-    if (view.layout == CodeLayout::kPacked) return pack_code(bytes.data(), view.bits, i, code);
-    bytes[count + i] = uint8_t(code);
-    bytes[i] = uint8_t((code - int8_t(uint8_t(code))) / 256);
-  }
+  void attach() { view.data = bytes.data(); }
+  bool is_offset() const { return view.layout == CodeLayout::kOffset16; }
+  int32_t get(size_t i) const { return unpack_code(bytes.data(), view.bits, i) - (is_offset() ? 128 : 0); }
+  void set(size_t i, int32_t code) { pack_code(bytes.data(), view.bits, i, code + (is_offset() ? 128 : 0)); }
   std::vector<uint8_t> bytes;
-  size_t count;
   CodeView view;
 };
 
 Codes random_codes(std::mt19937_64& random, size_t n) {
   const int kind = int(random() % 4);
-  Codes codes = kind < 2 ? Codes(CodeLayout::kSplit, 16, n)
+  Codes codes = kind < 2 ? Codes(CodeLayout::kOffset16, 16, n)
                          : Codes(CodeLayout::kPacked, kind == 2 ? 16 : 2 + int(random() % 15), n);
-  const int32_t high = codes.view.range.high;
-  for (size_t i = 0; i < n; ++i)
-    codes.set(i, random() % 9 == 0 ? high : int32_t(random() % uint64_t(2 * high + 1)) - high);
+  const auto [low, high] = codes.view.range;
+  for (size_t i = 0; i < n; ++i) {
+    const int32_t inside = int32_t(random() % uint64_t(high - low + 1)) + low;
+    codes.set(i, random() % 9 == 0 ? high : random() % 9 == 0 ? low : inside);
+  }
   return codes;
 }
 
-Q32 random_factor(std::mt19937_64& random, int bits) {
-  if (random() % 5 == 0) return {};
-  return q32(Scale{uint32_t(1u << 30 | random() >> 34), -30 - int32_t(random() % 30)}, bits);
-}
-
-Wide times(Wide x, Q32 f) { return x * (Wide(1) << f.shift) * f.q; }
 int32_t clamp_wide(Wide x, CodeRange r) { return int32_t(x < r.low ? r.low : x > r.high ? r.high : x); }
 
-/// floor((sum of terms) / 2^32 + (bits + 1/2) / 2^width).
-Wide rounded(Wide total, uint32_t bits, int width) {
-  return (total + (Wide(2 * bits + 1) << (31 - width))) >> 32;
+/// Any factor of at most `bits` bits, often none or the largest.
+int32_t random_factor(std::mt19937_64& random, int bits) {
+  const int64_t limit = (int64_t(1) << bits) - 1;
+  if (random() % 5 == 0) return 0;
+  const int64_t size =
+      random() % 9 == 0 ? limit : int64_t(random() >> (64 - bits)) >> random() % uint64_t(bits);
+  return int32_t(random() % 2 ? size : -size);
 }
 
 struct State {
@@ -83,32 +72,32 @@ struct State {
 };
 
 /// The definition, element by element in 128 bits.
-template <class Sum>
 State expected_update(const IntegerUpdate& u, Codes codes, std::vector<int16_t> momentum,
-                      const std::vector<Sum>& sums) {
+                      const std::vector<int64_t>& sums) {
   State s;
+  constexpr Wide kMost = (1 << 30) - (1 << 27);
   for (int32_t i = 0; i < u.count; ++i) {
     const size_t at = u.first + uint32_t(i);
-    const uint32_t half = u.momentum ? 0x8080u : 0x8000u;
-    const uint32_t bits = u.rounding == Rounding::kStochastic ? random16(u.key, uint32_t(at)) : half;
-    const Wide unit = Wide(1) << u.sum_shift, most = (Wide(1) << (31 - u.gain.shift)) - 1;
-    const Wide sum = (Wide(sums[size_t(i)]) + unit / 2) >> u.sum_shift;
-    const Wide g = std::min(std::max(sum, -most), most);
-    const Wide p = codes.get(at);
-    Wide moved;
-    if (u.momentum) {
-      const Wide v =
-          rounded(times(momentum[at], u.decay) + times(g, u.gain) + times(p, u.pull), bits & 0xFF, 8);
-      momentum[at] = int16_t(clamp_wide(v, u.momentum_range));
-      s.seen.momentum = std::max(s.seen.momentum, uint64_t(v < 0 ? -v : v));
-      s.seen.momentum_saturated += v != momentum[at];
-      moved = p + rounded(-times(momentum[at], u.rate), bits >> 8, 8);
-    } else {
-      moved = p + rounded(-times(g, u.gain) - times(p, u.pull), bits, 16);
+    const bool draws = u.rounding == Rounding::kStochastic;
+    const uint32_t n = draws ? rounding16(u.key, uint32_t(at)) : 0x8000;
+    const uint32_t m = draws ? rounding16(u.key, uint32_t(at) ^ 1) : 0x8000;
+    const Wide g = (Wide(sums[size_t(i)]) + (Wide(1) << u.sum_shift) / 2) >> u.sum_shift;
+    const Wide p = codes.get(at), step = (g * u.gain.q) >> u.gain.shift;
+    Wide move = std::min(std::max(step, -kMost), kMost) + ((p * u.pull) >> 16);
+    if (u.momentum != nullptr) {
+      const Wide unit = u.momentum_element == Element::kInt8 ? 128 : 1, v = momentum[at] * unit;
+      const Wide sum = u.base * v * 65536 + ((v * u.decay) >> 16) + move + n * unit;
+      const Wide next = (sum - ((sum % (65536 * unit)) + 65536 * unit) % (65536 * unit)) / (65536 * unit);
+      momentum[at] = int16_t(clamp_wide(next, u.momentum_range));
+      s.seen.momentum_saturated |= next != momentum[at];
+      if (u.looks) s.seen.momentum = std::max(s.seen.momentum, uint64_t(std::abs(momentum[at])));
+      move = (momentum[at] * unit * u.rate) >> 16;
     }
-    const int32_t code = clamp_wide(moved, u.parameters.range);
-    s.seen.parameter_saturated += code != moved;
-    s.seen.parameter = std::max(s.seen.parameter, uint64_t(std::abs(code)));
+    const int32_t code = clamp_wide(p + ((move + m) >> 16), u.parameters.range);
+    if (u.looks) {
+      s.seen.parameter_saturated += code == u.parameters.range.low || code == u.parameters.range.high;
+      s.seen.parameter = std::max(s.seen.parameter, uint32_t(std::abs(code)));
+    }
     codes.set(at, code);
   }
   s.parameters = codes.bytes;
@@ -123,36 +112,66 @@ void expect_seen(const UpdateSeen& a, const UpdateSeen& b, const char* name) {
   EXPECT_EQ(a.parameter_saturated, b.parameter_saturated) << name;
 }
 
-template <class Sum>
-void check_integer(std::mt19937_64& random) {
-  const size_t n = 1 + random() % 90;
+/// Where the gradient comes from.
+enum class Source { kInt32, kInt64, kOuter };
+
+struct Gradient {
+  std::vector<int64_t> wide;
+  std::vector<int32_t> narrow;
+  std::vector<int8_t> dy, x;
+
+  Gradient(std::mt19937_64& random, Source source, IntegerUpdate& u, size_t rows, size_t columns) {
+    const int bits = source == Source::kInt64 ? 40 : 1 + int(random() % 31);
+    for (size_t i = 0; i < rows * columns; ++i)
+      wide.push_back(int64_t(random() >> (64 - bits)) * (random() % 2 ? 1 : -1));
+    for (size_t i = 0; i < std::max(rows, columns); ++i) {
+      dy.push_back(int8_t(random()));
+      x.push_back(int8_t(random()));
+    }
+    if (source == Source::kOuter)
+      for (size_t i = 0; i < wide.size(); ++i) wide[i] = dy[i / columns] * x[i % columns];
+    narrow.assign(wide.begin(), wide.end());
+    u.sum_shift = source == Source::kInt64 ? 10 : 0;
+    u.element = source == Source::kInt64 ? Element::kInt64 : Element::kInt32;
+    if (source == Source::kOuter)
+      u.outer = {dy.data(), x.data(), int32_t(columns)};
+    else
+      u.sums = source == Source::kInt64 ? static_cast<const void*>(wide.data()) : narrow.data();
+  }
+};
+
+/// Factors as optim/sgd.hpp may make them, so that all sums stay in 32 bits.
+void choose_factors(std::mt19937_64& random, IntegerUpdate& u) {
+  u.gain = {random_factor(random, 24), int32_t(random() % 4) * 8};
+  u.pull = random() % 2 ? 0 : random_factor(random, 27);
+  u.rate = random_factor(random, 31);
+  u.base = int32_t(random() % 3);
+  u.decay = u.base == 0 ? std::abs(random_factor(random, 31)) : -std::abs(random_factor(random, 31));
+}
+
+void check_integer(std::mt19937_64& random, Source source) {
+  const size_t rows = 1 + random() % 4, columns = random() % 3 ? 4 * (1 + random() % 20) : 1 + random() % 40;
+  const size_t before = random() % 3 ? 0 : random() % 9, n = before + rows * columns;
   const Codes codes = random_codes(random, n);
-  const int sum_bits = sizeof(Sum) == 8 ? 40 : 1 + int(random() % 30);
   IntegerUpdate u;
-  u.element = sizeof(Sum) == 8 ? Element::kInt64 : Element::kInt32;
-  u.sum_shift = sizeof(Sum) == 8 ? 10 : 0;
-  u.first = uint32_t(random() % n);
-  u.count = int32_t(n - u.first);
-  std::vector<Sum> sums(size_t(u.count));
-  for (Sum& s : sums) s = Sum(int64_t(random() >> (64 - sum_bits)) * (random() % 2 ? 1 : -1));
-  u.sums = sums.data();
+  const Gradient gradient(random, source, u, rows, columns);
+  u.first = uint32_t(before);
+  u.count = int32_t(rows * columns);
   u.rounding = random() % 3 ? Rounding::kStochastic : Rounding::kHalfAway;
   u.key = random_key(random(), 3, 4);
+  u.looks = random() % 2;
+  choose_factors(random, u);
   const bool with_momentum = random() % 3 != 0, momentum8 = random() % 2;
-  const int momentum_bits = momentum8 ? 8 : 16;
   u.momentum_element = momentum8 ? Element::kInt8 : Element::kInt16;
-  u.momentum_range = symmetric_range(momentum_bits);
-  u.decay = random_factor(random, momentum_bits - 1);
-  u.gain =
-      random_factor(random, random() % 2 == 0 ? sum_bits - u.sum_shift : 1);  // 1: large sums are clamped
-  u.pull = random_factor(random, 15);
-  u.rate = random_factor(random, momentum_bits - 1);
+  const int32_t half = momentum8 ? 128 : 16384;
+  u.momentum_range = {-half, half - 1};
+  u.momentum_drop = momentum8 ? 7 : 0;
+  const int32_t largest = u.base == 2 ? half / 4 : half;  // doubled only where there is room
   std::vector<int16_t> momentum(n);
-  for (int16_t& v : momentum)
-    v = int16_t(int32_t(random() % uint64_t(2 * u.momentum_range.high + 1)) - u.momentum_range.high);
+  for (int16_t& v : momentum) v = int16_t(int32_t(random() % uint64_t(2 * largest)) - largest);
   u.parameters = codes.view;
   u.momentum = with_momentum ? momentum.data() : nullptr;
-  const State expected = expected_update(u, codes, momentum, sums);
+  const State expected = expected_update(u, codes, momentum, gradient.wide);
 
   on_every_target([&](const Kernels& kernels, const char* name) {
     Codes actual = codes;
@@ -172,8 +191,7 @@ void check_integer(std::mt19937_64& random) {
 TEST(Update, Integer) {
   std::mt19937_64 random(1);
   for (int i = 0; i < 1500; ++i) {
-    check_integer<int32_t>(random);
-    check_integer<int64_t>(random);
+    for (Source source : {Source::kInt32, Source::kInt64, Source::kOuter}) check_integer(random, source);
   }
 }
 
@@ -222,7 +240,7 @@ void check_float(std::mt19937_64& random) {
                   code = clamp_code(moved, codes.view.range);
     expected.set(i, code);
     if (stored_float) continue;
-    seen.parameter = std::max(seen.parameter, uint64_t(std::abs(code)));
+    seen.parameter = std::max(seen.parameter, uint32_t(std::abs(code)));
     seen.parameter_saturated += code != moved;
   }
   on_every_target([&](const Kernels& kernels, const char* name) {

@@ -33,7 +33,8 @@ inline void* at(void* base, Element e, ptrdiff_t index) {
   return static_cast<char*>(base) + index * ptrdiff_t(element_bytes(e));
 }
 
-/// Rows row .. row + rows - 1 of the outputs of a group. x points at step 0, w at the weights of the layer.
+/// Rows row .. row + rows - 1 of the outputs of a group. x points at step 0, w at the weights of the layer, whose
+/// inner_stride says how far neighbours are apart.
 inline Gemm forward_view(const ConvGeometry& c, GemmOperand x, GemmOperand w, int32_t group, int32_t row,
                          int32_t rows) {
   Gemm g;
@@ -41,8 +42,9 @@ inline Gemm forward_view(const ConvGeometry& c, GemmOperand x, GemmOperand w, in
   g.shape = {rows, c.group_out(), taps, c.fan_in() / taps};
   const ptrdiff_t first = (ptrdiff_t(row) * c.stride - c.pad_left) * c.in_row + group * c.group_in();
   g.a = {at(x.data, x.element, first), x.element, c.stride * c.in_row, c.dilation * c.in_row, 1};
-  g.b = {at(w.data, w.element, ptrdiff_t(group) * c.group_out() * c.fan_in()), w.element, c.fan_in(),
-         c.group_in(), 1};
+  const int32_t step = w.inner_stride;
+  g.b = {at(w.data, w.element, ptrdiff_t(group) * c.group_out() * c.fan_in() * step), w.element,
+         c.fan_in() * step, c.group_in() * step, step};
   return g;
 }
 
@@ -75,7 +77,9 @@ inline Gemm backward_view(const ConvGeometry& c, const BackwardPhase& p, GemmOpe
   g.a = {at(dy.data, dy.element, first), dy.element, c.out_row, -back * c.out_row, 1};
   const ptrdiff_t first_weight =
       ptrdiff_t(group) * c.group_out() * c.fan_in() + ptrdiff_t(p.first_tap) * c.group_in();
-  g.b = {at(w.data, w.element, first_weight), w.element, 1, p.tap_step * c.group_in(), c.fan_in()};
+  const int32_t step = w.inner_stride;
+  g.b = {at(w.data, w.element, first_weight * step), w.element, step, p.tap_step * c.group_in() * step,
+         c.fan_in() * step};
   return g;
 }
 

@@ -30,7 +30,7 @@ struct Signal {
     for (int32_t i = 0; i < n; ++i) at(i) = int16_t(int32_t(random() % 201) - 100);
   }
   int16_t& at(int32_t i) { return elements[size_t(first + i)]; }
-  GemmOperand operand() const { return {elements.data() + first, Element::kInt16, 0, 0, 0}; }
+  GemmOperand operand() const { return {elements.data() + first, Element::kInt16, 0, 0, 1}; }
   std::vector<int16_t> elements;  // as long as what may be read: a sanitizer sees more
   int32_t first, count;
 };

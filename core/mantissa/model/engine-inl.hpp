@@ -7,9 +7,6 @@
 
 namespace mantissa {
 
-/// Largest code of split storage: its upper byte, rounded, is at most 127.
-inline constexpr int32_t kSplitMax = 127 * 256 + 127;
-
 /// Names of the random sequences of a layer.
 enum class ParameterStream : uint32_t {
   kWeightInit,
@@ -22,14 +19,13 @@ enum class ParameterStream : uint32_t {
 uint32_t parameter_stream(int16_t layer, ParameterStream which);
 
 inline int32_t load_code(const CodeView& view, uint32_t i) {
-  if (view.layout == CodeLayout::kSplit) return static_cast<const int8_t*>(view.data)[i] * 256 + view.low[i];
+  if (view.layout == CodeLayout::kOffset16) return static_cast<const int16_t*>(view.data)[i] - kCodeOffset;
   return unpack_code(static_cast<const uint8_t*>(view.data), view.bits, i);
 }
 
 inline void store_code(const CodeView& view, uint32_t i, int32_t code) {
-  if (view.layout == CodeLayout::kSplit) {
-    static_cast<int8_t*>(view.data)[i] = int8_t((code + 128) >> 8);
-    view.low[i] = int8_t(code);
+  if (view.layout == CodeLayout::kOffset16) {
+    static_cast<int16_t*>(view.data)[i] = int16_t(code + kCodeOffset);
     return;
   }
   pack_code(static_cast<uint8_t*>(view.data), view.bits, i, code);
@@ -64,14 +60,21 @@ void Engine::parallel(int32_t count, int64_t work, Body&& body) {
   });
 }
 
+template <class Body>
+void Engine::probed(StepKind kind, int32_t layer, Body&& body) const {
+  if (probe_.begin == nullptr) return body();
+  probe_.begin(probe_.context, kind, layer);
+  body();
+  probe_.end(probe_.context, kind, layer);
+}
+
 /// What the update of one parameter tensor needs, made once before its rows are updated.
 struct Engine::ParameterUpdate {
   int16_t tensor = -1, slot = -1, momentum = -1, momentum_slot = -1;
   Element sums = Element::kFloat32;
   int32_t sum_shift = 0;
   ParameterStream stream = ParameterStream::kWeightUpdate;
-  Scale unit;               ///< of the integer sums
-  Scale new_momentum = {};  ///< scale of the integer momentum to be written
+  Scale unit;  ///< of the integer sums
   IntegerUpdate integer = {};
   FloatUpdate real = {};
 };

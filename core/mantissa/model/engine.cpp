@@ -96,10 +96,9 @@ CodeView Engine::code_view(const LayerPlan& l, int16_t tensor) const {
   view.bits = t.format.bits;
   view.range = symmetric_range(t.format.bits);
   view.data = arena_ + t.offset;
-  if (l.layout == ParameterLayout::kSplit16 && t.role == Role::kWeight) {
-    view.layout = CodeLayout::kSplit;
-    view.low = static_cast<int8_t*>(view.data) + t.elements;
-    view.range = {-kSplitMax, kSplitMax};
+  if (l.layout == ParameterLayout::kOffset16 && t.role == Role::kWeight) {
+    view.layout = CodeLayout::kOffset16;
+    view.range = kOffsetRange;
   }
   return view;
 }
@@ -164,6 +163,10 @@ BatchResult Engine::evaluate(const float* x, const int32_t* labels, int32_t coun
 }
 
 void Engine::run_step(const Step& step) {
+  probed(step.kind, step.layer, [&] { execute(step); });
+}
+
+void Engine::execute(const Step& step) {
   const LayerPlan* l = step.layer >= 0 ? &plan_.layers[size_t(step.layer)] : nullptr;
   switch (step.kind) {
     case StepKind::kOperands: return make_operands(*l);

@@ -18,6 +18,13 @@ struct BatchResult {
   int32_t correct = 0;
 };
 
+/// Told when a step of the plan begins and ends, to measure it. kUpdate also within kGradient, where they are one.
+struct Probe {
+  void* context = nullptr;
+  void (*begin)(void* context, StepKind kind, int32_t layer) = nullptr;
+  void (*end)(void* context, StepKind kind, int32_t layer) = nullptr;
+};
+
 /// Everything about a run that is not in the arena: what to save beside it.
 struct Progress {
   uint64_t seed = 1;
@@ -53,6 +60,8 @@ class Engine {
   /// Forward only; changes no state but the counters of saturated codes. Predictions go to `predictions` if not null.
   BatchResult evaluate(const float* x, const int32_t* labels, int32_t count, int32_t* predictions);
 
+  void set_probe(const Probe& probe) { probe_ = probe; }
+
   const PlanView& plan() const { return plan_; }
   Progress& progress() { return progress_; }
   const Progress& progress() const { return progress_; }
@@ -82,6 +91,9 @@ class Engine {
   void roll_scale(int16_t slot, int32_t max_code);
 
   void run_step(const Step& step);
+  void execute(const Step& step);
+  template <class Body>
+  void probed(StepKind kind, int32_t layer, Body&& body) const;
   void make_operands(const LayerPlan& l);
   void make_bias_operand(const LayerPlan& l, int32_t sample, int32_t* out, int32_t worker) const;
   void collect_bias(const LayerPlan& l) const;
@@ -97,6 +109,8 @@ class Engine {
   void backward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, int32_t worker);
   void backward_pool(const LayerPlan& l, int32_t sample, int32_t worker);
   void run_gradient(const LayerPlan& l);
+  void* gradient_sums(const LayerPlan& l, int32_t row, int32_t worker) const;
+  bool updates_from_operands(const LayerPlan& l) const;
   void gradient_rows(const LayerPlan& l, int32_t row, int32_t rows, int32_t worker);
   void gradient_product(const LayerPlan& l, int32_t sample, int32_t samples, int32_t row, int32_t rows,
                         void* sums, GemmStore store, int32_t worker);
@@ -116,13 +130,15 @@ class Engine {
   void run_update(const LayerPlan& l);
   void commit_update(const LayerPlan& l, const LayerUpdate& update);
   void commit_parameter(const LayerPlan& l, const ParameterUpdate& u, const UpdateSeen& seen);
-  void refit_parameters(const LayerPlan& l, int16_t tensor, int16_t slot, uint64_t largest);
+  static Scale first_momentum_scale(const LayerPlan& l, Scale unit, uint64_t largest);
+  void refit_parameters(const LayerPlan& l, int16_t tensor, int16_t slot, const UpdateSeen& seen);
   void calibrate(const float* x, int32_t label);
 
   PlanView plan_;
   std::byte* arena_ = nullptr;
   const Kernels* kernels_ = nullptr;
   Executor executor_;
+  Probe probe_;
   Progress progress_;
   SgdSettings settings_;
   const float* x_ = nullptr;

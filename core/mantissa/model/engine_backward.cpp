@@ -138,26 +138,44 @@ void Engine::clear_gradients() {
 void Engine::run_gradient(const LayerPlan& l) {
   const bool dynamic = !plan_.summary.is_float && plan_.summary.scaling == Scaling::kDynamic;
   if (observing_ && dynamic) return;
-  const int32_t tile = l.gradient.tile_rows;
+  const bool outer = updates_from_operands(l);
+  const int32_t share = (l.node.outputs + plan_.summary.threads - 1) / plan_.summary.threads;
+  const int32_t tile = outer ? share : l.gradient.tile_rows;  // without sums there is nothing to keep small
   const LayerUpdate update = prepare_update(l);
+  const int32_t layer = plan_.tensors[size_t(l.weight)].layer;
   const auto body = [&](int32_t i, int32_t worker) {
     const int32_t row = i * tile;
     const int32_t rows = row + tile > l.node.outputs ? l.node.outputs - row : tile;
     gradient_rows(l, row, rows, worker);
-    const void* sums = plan_.summary.fused_update
-                           ? data<>(l.float_tile >= 0 ? l.float_tile : l.gradient.tile, worker)
-                           : at(data<>(l.weight_gradient), plan_.tensors[size_t(l.weight_gradient)].element,
-                                ptrdiff_t(row) * l.fan_in);
+    const void* sums = gradient_sums(l, row, worker);
     if (observing_)
       observe_gradient(l, sums, row, rows, worker);
     else if (plan_.summary.fused_update)
-      update_rows(l, update, sums, row, rows, worker);
+      probed(StepKind::kUpdate, layer,
+             [&] { update_rows(l, update, outer ? nullptr : sums, row, rows, worker); });
   };
   // Packed codes of neighbouring rows may share a byte, which two threads must not write.
   const bool shares_bytes = l.layout == ParameterLayout::kPacked && l.formats.parameter.bits % 8 != 0;
   const int64_t work = shares_bytes ? 0 : int64_t(count_) * l.out.steps * l.weights;
   parallel((l.node.outputs + tile - 1) / tile, work, body);
-  if (observing_ || plan_.summary.fused_update) commit_update(l, update);
+  if (observing_ || plan_.summary.fused_update)
+    probed(StepKind::kUpdate, layer, [&] { commit_update(l, update); });
+}
+
+/// Where the sums of some rows are made: in the tile if they are consumed at once, else in the batch's buffer.
+void* Engine::gradient_sums(const LayerPlan& l, int32_t row, int32_t worker) const {
+  if (plan_.summary.fused_update) return data<>(l.float_tile >= 0 ? l.float_tile : l.gradient.tile, worker);
+  return at(data<>(l.weight_gradient), plan_.tensors[size_t(l.weight_gradient)].element,
+            ptrdiff_t(row) * l.fan_in);
+}
+
+/// Whether the update makes the products dy * x itself: a Linear's gradient of one sample is nothing else.
+bool Engine::updates_from_operands(const LayerPlan& l) const {
+  const auto is_int8 = [this](const Wire& w) {
+    return plan_.tensors[size_t(w.tensor)].element == Element::kInt8;
+  };
+  return plan_.summary.fused_update && !observing_ && count_ == 1 && l.node.op == Op::kLinear &&
+         !l.formats.gradient.is_float() && is_int8(l.x) && is_int8(l.dy);
 }
 
 /// dw and db of some output channels over the samples of this micro-batch, into the tile or the batch's buffer.
@@ -170,20 +188,17 @@ void Engine::gradient_rows(const LayerPlan& l, int32_t row, int32_t rows, int32_
     std::byte* first = static_cast<std::byte*>(at(data<>(l.bias_gradient), bt.element, row));
     for (size_t i = 0; i < size_t(rows) * element_bytes(bt.element); ++i) first[i] = std::byte(0);
   }
+  void* sums = gradient_sums(l, row, worker);
   if (dynamic) {
-    float* sums = fused ? data<float>(l.float_tile, worker)
-                        : data<float>(l.weight_gradient) + ptrdiff_t(row) * l.fan_in;
     if (fused)
-      for (int32_t i = 0; i < rows * l.fan_in; ++i) sums[i] = 0.0f;
-    for (int32_t s = 0; s < count_; ++s) gradient_of_sample(l, s, row, rows, sums, worker);
+      for (int32_t i = 0; i < rows * l.fan_in; ++i) static_cast<float*>(sums)[i] = 0.0f;
+    for (int32_t s = 0; s < count_; ++s)
+      gradient_of_sample(l, s, row, rows, static_cast<float*>(sums), worker);
     return;
   }
-  const Element element = l.gradient.accumulator;
-  void* sums = fused ? data<>(l.gradient.tile, worker)
-                     : at(data<>(l.weight_gradient), element, ptrdiff_t(row) * l.fan_in);
-  if (is_linear) {
+  if (is_linear && !updates_from_operands(l)) {
     gradient_product(l, 0, count_, row, rows, sums, fused ? GemmStore::kOverwrite : GemmStore::kAdd, worker);
-  } else {
+  } else if (!is_linear) {
     for (int32_t s = 0; s < count_; ++s)
       gradient_product(l, s, 1, row, rows, sums, fused && s == 0 ? GemmStore::kOverwrite : GemmStore::kAdd,
                        worker);

@@ -32,7 +32,10 @@ Scale Engine::forward_unit(const LayerPlan& l, int32_t sample) const {
 
 GemmOperand Engine::weight_operand(const LayerPlan& l) const {
   const int16_t tensor = l.weight_operand >= 0 ? l.weight_operand : l.weight;
-  return {arena_ + plan_.tensors[size_t(tensor)].offset, element_of(l.formats.weight), 0, 0, 0};
+  const std::byte* first = arena_ + plan_.tensors[size_t(tensor)].offset;
+  const Element element = element_of(l.formats.weight);
+  if (l.layout == ParameterLayout::kOffset16) return {first + 1, element, 0, 0, 2};  // the upper bytes
+  return {first, element, 0, 0, 1};
 }
 
 void Engine::set_dynamic_scale(const Wire& wire, int32_t sample, uint64_t seen, Scale unit) const {
@@ -84,7 +87,7 @@ void Engine::make_operands(const LayerPlan& l) {
 void Engine::make_bias_operand(const LayerPlan& l, int32_t sample, int32_t* out, int32_t worker) const {
   const Scale unit = forward_unit(l, sample);
   const CodeRange range = {-l.bias_limit, l.bias_limit};
-  uint64_t saturated = 0;
+  uint32_t saturated = 0;
   const auto put = [&](int32_t i, int64_t wanted) {
     out[i] = clamp_code(wanted, range);
     saturated += out[i] != wanted ? 1 : 0;
@@ -111,8 +114,8 @@ void Engine::make_bias_operand(const LayerPlan& l, int32_t sample, int32_t* out,
 /// Biases that did not fit beside the sums.
 void Engine::collect_bias(const LayerPlan& l) const {
   for (int32_t w = 0; w < plan_.summary.threads; ++w) {
-    uint64_t& saturated = data<WorkerCounter>(plan_.summary.counters_tensor)[w].bias.parameter_saturated;
-    state(l.bias_slot).saturated += uint32_t(saturated);
+    uint32_t& saturated = data<WorkerCounter>(plan_.summary.counters_tensor)[w].bias.parameter_saturated;
+    state(l.bias_slot).saturated += saturated;
     saturated = 0;
   }
 }

@@ -2,17 +2,6 @@
 #include "mantissa/model/engine-inl.hpp"
 
 namespace mantissa {
-namespace {
-
-void merge(UpdateSeen& into, const UpdateSeen& seen) {
-  into.momentum = seen.momentum > into.momentum ? seen.momentum : into.momentum;
-  into.parameter = seen.parameter > into.parameter ? seen.parameter : into.parameter;
-  into.momentum_saturated += seen.momentum_saturated;
-  into.parameter_saturated += seen.parameter_saturated;
-}
-
-}  // namespace
-
 Engine::LayerUpdate Engine::prepare_update(const LayerPlan& l) const {
   LayerUpdate u;
   const bool exact = !plan_.summary.is_float && plan_.summary.scaling == Scaling::kDelayed;
@@ -47,18 +36,16 @@ void Engine::prepare_integer(const LayerPlan& l, ParameterUpdate& u) const {
   integer.rounding = plan_.summary.parameter_rounding;
   integer.key = update_key(u);
   const Scale mean = u.unit.shifted(u.sum_shift) / Scale::normalized(uint32_t(batch_samples_), 0);
-  SgdScales scales{mean, state(u.slot).scale, {}, {}};
-  const SgdBits bits{integer.parameters.bits - 1, l.formats.momentum.bits - 1};
-  if (u.momentum < 0) return set_plain_factors(integer, settings_, scales, bits);
+  integer.looks = progress_.step % kLookPeriod == kLookPeriod - 1;
+  const Scale parameter = state(u.slot).scale;
+  if (u.momentum < 0) return set_plain_factors(integer, settings_, {mean, parameter, {}});
   const ScaleState& s = state(u.momentum_slot);
-  const int32_t max_code = l.formats.momentum.max_code();
-  u.new_momentum = s.seen > 0 ? delayed_scale(plan_.summary, s, max_code, true) : s.scale;
-  scales.old_momentum = s.scale;
-  scales.new_momentum = u.new_momentum;
   integer.momentum = data<>(u.momentum);
   integer.momentum_element = element_of(l.formats.momentum);
-  integer.momentum_range = symmetric_range(l.formats.momentum.bits);
-  set_momentum_factors(integer, settings_, scales, bits);
+  integer.momentum_range = momentum_range(l.formats.momentum.bits);
+  integer.momentum_drop = momentum_drop(l.formats.momentum.bits);
+  set_momentum_factors(integer, settings_, {mean, parameter, s.unit.shifted(-integer.momentum_drop)},
+                       s.scale.exponent - s.unit.exponent);
 }
 
 void Engine::prepare_float(const LayerPlan& l, ParameterUpdate& u) const {
@@ -88,7 +75,7 @@ RandomKey Engine::update_key(const ParameterUpdate& u) const {
   return random_key(progress_.seed, progress_.step, parameter_stream(layer, u.stream));
 }
 
-/// Updates some output channels from their gradient sums.
+/// Updates some output channels from their gradient sums, or, without `sums`, from the operands of one sample.
 void Engine::update_rows(const LayerPlan& l, const LayerUpdate& update, const void* sums, int32_t row,
                          int32_t rows, int32_t worker) {
   WorkerCounter& counter = data<WorkerCounter>(plan_.summary.counters_tensor)[worker];
@@ -96,6 +83,8 @@ void Engine::update_rows(const LayerPlan& l, const LayerUpdate& update, const vo
     if (!l.formats.gradient.is_float()) {
       IntegerUpdate integer = u.integer;
       integer.sums = gradient;
+      if (gradient == nullptr)
+        integer.outer = {data<int8_t>(l.dy.tensor) + row, data<int8_t>(l.x.tensor), l.fan_in};
       integer.first = uint32_t(first);
       integer.count = count;
       return kernels_->update_integer(integer);
@@ -106,9 +95,9 @@ void Engine::update_rows(const LayerPlan& l, const LayerUpdate& update, const vo
     real.count = count;
     return kernels_->update_float(real);
   };
-  merge(counter.weight, apply(update.weight, sums, row * l.fan_in, rows * l.fan_in));
+  counter.weight.merge(apply(update.weight, sums, row * l.fan_in, rows * l.fan_in));
   if (l.bias < 0) return;
-  merge(counter.bias, apply(update.bias, at(data<>(l.bias_gradient), update.bias.sums, row), row, rows));
+  counter.bias.merge(apply(update.bias, at(data<>(l.bias_gradient), update.bias.sums, row), row, rows));
 }
 
 void Engine::run_update(const LayerPlan& l) {
@@ -141,8 +130,8 @@ void Engine::commit_update(const LayerPlan& l, const LayerUpdate& update) {
   UpdateSeen weight, bias;
   for (int32_t w = 0; w < plan_.summary.threads; ++w) {
     WorkerCounter& counter = data<WorkerCounter>(plan_.summary.counters_tensor)[w];
-    merge(weight, counter.weight);
-    merge(bias, counter.bias);
+    weight.merge(counter.weight);
+    bias.merge(counter.bias);
     counter.weight = counter.bias = {};
   }
   if (l.formats.parameter.is_float()) return;
@@ -150,30 +139,38 @@ void Engine::commit_update(const LayerPlan& l, const LayerUpdate& update) {
   if (l.bias >= 0) commit_parameter(l, update.bias, bias);
 }
 
+/// The gradient of one sample takes an eighth of the momentum's range: with the usual decays sums of it fit.
+Scale Engine::first_momentum_scale(const LayerPlan& l, Scale unit, uint64_t largest) {
+  const int32_t high = momentum_range(l.formats.momentum.bits).high;
+  return largest == 0 ? unit
+                      : Scale::normalized(largest, 0) * unit / Scale::normalized(uint32_t(high + 1) / 8, 0);
+}
+
 /// The momentum's scale, what saturated, and parameters that have outgrown their scale or shrunk in it.
 void Engine::commit_parameter(const LayerPlan& l, const ParameterUpdate& u, const UpdateSeen& seen) {
   if (!l.formats.gradient.is_float() && u.momentum >= 0) {
     ScaleState& s = state(u.momentum_slot);
-    s.saturated += uint32_t(seen.momentum_saturated);
-    s.unit = observing_ ? u.unit : u.new_momentum;
-    s.seen = seen.momentum;
-    // All codes are still 0, so the first scale follows the gradient alone: a decay from `unit` would take long.
-    const bool fits = observing_ && s.seen > 0;
-    s.scale = fits ? delayed_scale(plan_.summary, s, l.formats.momentum.max_code(), false) : s.unit;
+    s.saturated += seen.momentum_saturated;
+    s.scale = observing_ ? first_momentum_scale(l, u.unit, seen.momentum) : s.unit;
+    const uint64_t half = uint64_t(momentum_range(l.formats.momentum.bits).high) + 1;
+    const bool shrinks = u.integer.looks && seen.momentum > 0 && seen.momentum < half / 4;
+    s.unit = s.scale.shifted(seen.momentum_saturated != 0 ? 1 : shrinks && !observing_ ? -1 : 0);
   }
   if (observing_) return;
-  state(u.slot).saturated += uint32_t(seen.parameter_saturated);
-  refit_parameters(l, u.tensor, u.slot, seen.parameter);
+  state(u.slot).saturated += seen.parameter_saturated;
+  refit_parameters(l, u.tensor, u.slot, seen);
 }
 
 /// Keeps the largest code between one half and 15/16 of the range: outside, the scale is chosen anew so that it lies at
-/// three quarters, and all codes are rounded into it. Rare, since weights move slowly.
-void Engine::refit_parameters(const LayerPlan& l, int16_t tensor, int16_t slot, uint64_t largest) {
+/// three quarters, or at three eighths if codes lie at the end of the range and want beyond it, and all codes are
+/// rounded into it. Rare, since weights move slowly.
+void Engine::refit_parameters(const LayerPlan& l, int16_t tensor, int16_t slot, const UpdateSeen& seen) {
   const CodeView view = code_view(l, tensor);
-  const uint64_t high = uint64_t(view.range.high);
+  const uint32_t high = uint32_t(view.range.high), largest = seen.parameter;
   if (largest == 0 || (largest * 16 <= high * 15 && largest * 2 >= high)) return;
+  const uint32_t wanted = seen.parameter_saturated > 0 ? (high - high / 4) / 2 : high - high / 4;
   ScaleState& s = state(slot);
-  const Scale fitted = s.scale * Scale::ratio(uint32_t(largest), uint32_t(high - high / 4));
+  const Scale fitted = s.scale * Scale::ratio(largest, wanted);
   const Multiplier by = multiplier(s.scale / fitted);
   const bool is_weight = tensor == l.weight;
   const RandomKey key =

@@ -51,13 +51,18 @@ constexpr Error check_formats(const LayerFormats& f, bool is_float, Scaling scal
 
 constexpr ParameterLayout parameter_layout(const LayerFormats& f) {
   if (f.parameter.is_float()) return ParameterLayout::kFloat;
-  return f.parameter.bits == 16 && f.weight.bits == 8 ? ParameterLayout::kSplit16 : ParameterLayout::kPacked;
+  return f.parameter.bits == 16 && f.weight.bits == 8 ? ParameterLayout::kOffset16 : ParameterLayout::kPacked;
+}
+
+/// Largest magnitude of a weight as operand. Upper bytes of kOffset16 reach -128.
+constexpr int32_t largest_weight(const LayerFormats& f) {
+  return f.weight.max_code() + (parameter_layout(f) == ParameterLayout::kOffset16 ? 1 : 0);
 }
 
 /// Whether products read the stored weights as they are.
 constexpr bool reads_in_place(const LayerFormats& f) {
   if (f.weight.is_float()) return true;
-  if (parameter_layout(f) == ParameterLayout::kSplit16) return true;
+  if (parameter_layout(f) == ParameterLayout::kOffset16) return true;
   return f.parameter == f.weight && (f.weight.bits == 8 || f.weight.bits == 16);
 }
 

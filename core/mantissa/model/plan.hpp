@@ -34,9 +34,9 @@ enum class Role : uint8_t {
 
 /// How stored weights become operands.
 enum class ParameterLayout : uint8_t {
-  kFloat,    ///< float32; operands are made each batch, or are the floats themselves
-  kSplit16,  ///< Sym<16> as two planes of bytes; the upper one is the Sym<8> operand, without a copy
-  kPacked,   ///< Sym<b> packed; operands are made each batch (or are the codes themselves, at 8 of 8 bits)
+  kFloat,     ///< float32; operands are made each batch, or are the floats themselves
+  kOffset16,  ///< Sym<16> as code + 128 in 16 bits: the upper byte is the Sym<8> operand, without a copy
+  kPacked,    ///< Sym<b> packed; operands are made each batch (or are the codes themselves, at 8 of 8 bits)
 };
 
 /// Bytes in the arena. A sample is halo_before + elements + halo_after elements; the halo holds zeros, the padding that

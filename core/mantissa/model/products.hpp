@@ -70,7 +70,7 @@ constexpr void add_packed(Draft& d, int32_t at, ProductPlan& p, const GemmShape&
 }
 
 constexpr Error make_forward(Draft& d, int32_t i, LayerPlan& l) {
-  const int32_t a = d.max_code(l.x), b = d.summary.is_float ? 0 : l.formats.weight.max_code();
+  const int32_t a = d.max_code(l.x), b = d.summary.is_float ? 0 : largest_weight(l.formats);
   const int64_t room = l.bias >= 0 ? kBiasRoom : 0;
   if (Error e = add_proof(d, Reduction::kForward, i, l.fan_in, a, b, room, l.forward)) return e;
   const int64_t left = kInt32Max - int64_t(l.fan_in) * a * b;
@@ -89,7 +89,7 @@ constexpr Error make_forward(Draft& d, int32_t i, LayerPlan& l) {
 
 constexpr Error make_backward(Draft& d, int32_t i, LayerPlan& l) {
   const int32_t terms = l.node.kernel * (l.node.outputs / l.node.groups);
-  const int32_t b = d.summary.is_float ? 0 : l.formats.weight.max_code();
+  const int32_t b = d.summary.is_float ? 0 : largest_weight(l.formats);
   if (Error e = add_proof(d, Reduction::kBackward, i, terms, d.max_code(l.dy), b, 0, l.backward)) return e;
   const bool is_linear = l.node.op == Op::kLinear;
   const bool whole = !is_linear && (d.dynamic() || l.node.stride > 1);

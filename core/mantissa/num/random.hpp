@@ -39,6 +39,19 @@ constexpr uint32_t random16(RandomKey key, uint32_t i) {
   return (random_word(key, i >> 1) >> (16 * (i & 1))) & 0xFFFFu;
 }
 
+/// 16 random bits for a rounding of element i, where millions are drawn: four elements share a word of half the mixing,
+/// two taking its halves and two those of the word rotated by a byte. Uniform; the key has been mixed well before.
+constexpr uint32_t rounding_word(RandomKey key, uint32_t j) {
+  uint32_t x = j * 0x9E3779B9u + key.offset;
+  x = (x ^ (x >> 16)) * 0x21F0AAADu;
+  return x ^ (x >> 15);
+}
+constexpr uint32_t rounding16(RandomKey key, uint32_t i) {
+  const uint32_t word = rounding_word(key, i >> 2);
+  const uint32_t turned = (i & 2) != 0 ? (word >> 8) | (word << 24) : word;
+  return (i & 1) != 0 ? turned >> 16 : turned & 0xFFFFu;
+}
+
 /// Uniform in [0, bound) by multiplication; the bias is below bound / 2^32.
 constexpr uint32_t random_below(RandomKey key, uint32_t j, uint32_t bound) {
   return uint32_t((uint64_t(random_word(key, j)) * bound) >> 32);
