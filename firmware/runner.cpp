@@ -5,6 +5,7 @@
 #include "firmware/console.hpp"
 #include "firmware/job.hpp"
 #include "firmware/memory.hpp"
+#include "firmware/region.hpp"
 #include "mantissa/model/engine.hpp"
 
 extern "C" const std::byte __job_start[];  // from sections.ld
@@ -51,7 +52,7 @@ bool fits(uint32_t offset, int32_t count, size_t size) {
   return offset % 8 == 0 && offset <= kJobBytes && count >= 0 && size_t(count) <= (kJobBytes - offset) / size;
 }
 
-PlanView plan_of_job() {
+void check_job() {
   const Job& j = job();
   const PlanSummary& s = j.summary;
   if (std::memcmp(j.magic, kJobMagic, sizeof kJobMagic) != 0)
@@ -63,7 +64,14 @@ PlanView plan_of_job() {
   if (s.micro_batch != 1) fail(kBadJob, "the plan's micro-batch is not 1");
   if (size_t(s.input.size()) * sizeof(float) > j.sample_bytes)
     fail(kBadJob, "the room for a sample is too small");
+  if (j.task == JobTask::kCount && s.layers > kMostCountedLayers)
+    fail(kBadJob, "the model has more layers than can be counted");
   if (j.samples == 0 || j.epochs == 0) fail(kBadJob, "there is nothing to train: no samples or no epochs");
+}
+
+PlanView plan_of_job() {
+  const Job& j = job();
+  const PlanSummary& s = j.summary;
   return {s,
           array_at<LayerPlan>(j.layers_at, s.layers),
           array_at<Tensor>(j.tensors_at, s.tensors),
@@ -115,6 +123,11 @@ class ResultFile {
   File file_;
 };
 
+/// Marks steps of the plan for the counter of instructions.
+constexpr Probe kMarkSteps = {
+    .begin = [](void*, StepKind kind, int32_t layer) { begin_region(step_region(kind, layer)); },
+    .end = [](void*, StepKind, int32_t) { end_region(); }};
+
 /// Epochs of batches, as host/train/trainer.cpp.
 class Training {
  public:
@@ -123,12 +136,22 @@ class Training {
   EpochSum run_epoch(uint32_t epoch) {
     const uint32_t batch = uint32_t(engine_.plan().summary.batch), samples = job().samples;
     EpochSum sum;
-    for (uint32_t at = 0; at < samples; at += batch)
-      run_batch(epoch * samples + at, at + batch > samples ? samples - at : batch, sum);
+    for (uint32_t at = 0; at < samples; at += batch) {
+      const uint32_t first = epoch * samples + at, count = at + batch > samples ? samples - at : batch;
+      const bool counts = job().task == JobTask::kCount && engine_.progress().step >= job().count_from;
+      counts ? run_counted_batch(first, count, sum) : run_batch(first, count, sum);
+    }
     return sum;
   }
 
  private:
+  void run_counted_batch(uint32_t first, uint32_t count, EpochSum& sum) {
+    engine_.set_probe(kMarkSteps);
+    begin_region<kBatchRegion>();
+    run_batch(first, count, sum);
+    end_region();
+  }
+
   void run_batch(uint32_t first, uint32_t count, EpochSum& sum) {
     const Job& j = job();
     const uint32_t batch = uint32_t(engine_.plan().summary.batch);
@@ -146,11 +169,13 @@ class Training {
 
   /// Reads the sample that comes at this place of the run; returns its label.
   int32_t read_sample(uint32_t place) {
+    begin_region<kReadRegion>();
     const uint32_t sample = uint32_t(order_.read_int(place));
     samples_.read(sample, std::span(x_, size_t(engine_.plan().summary.input.size())));
     const int32_t label = labels_.read_int(sample);
     if (label < 0 || label >= engine_.plan().summary.classes)
       fail(kBadFile, "a label is not a class of the model in ", job().labels_file);
+    end_region();
     return label;
   }
 
@@ -165,10 +190,28 @@ void print_epoch(Console& console, uint32_t epoch, const EpochSum& sum) {
       << " correct " << uint32_t(sum.correct) << " of " << job().samples << "\n";
 }
 
+// Start and end are functions of their own, so that training does not find their variables on its stack.
+[[gnu::noinline]] Result<Engine> bind_job(std::span<std::byte> arena) {
+  return Engine::bind(plan_of_job(), arena, MANTISSA_KERNELS);
+}
+
+[[gnu::noinline]] void finish(const Engine& engine, const Memory& memory, ResultFile& file) {
+  file.write_bytes(memory.arena);
+  JobResult result;
+  std::memcpy(result.magic, kJobMagic, sizeof kJobMagic);
+  result.state_hash = engine.state_hash();
+  result.saturated = engine.saturated();
+  result.steps = engine.progress().step;
+  result.stack_used = stack_used(memory.stack_limit);
+  result.static_bytes = static_bytes();
+  if (result.stack_used == job().stack_bytes) fail(kStackTooSmall, "the stack has reached its end");
+  file.finish(result);
+}
+
 void run() {
-  const PlanView plan = plan_of_job();
+  check_job();
   const Memory memory = divide_memory();
-  Result<Engine> bound = Engine::bind(plan, memory.arena, MANTISSA_KERNELS);
+  Result<Engine> bound = bind_job(memory.arena);
   if (!bound.ok()) fail(kBadJob, "the plan does not fit the job's arena or this program's kernels");
   Engine& engine = bound.value;
   engine.initialize(job().seed);
@@ -182,17 +225,7 @@ void run() {
     file.write(sum);
     print_epoch(console, epoch, sum);
   }
-  file.write_bytes(memory.arena);
-
-  JobResult result;
-  std::memcpy(result.magic, kJobMagic, sizeof kJobMagic);
-  result.state_hash = engine.state_hash();
-  result.saturated = engine.saturated();
-  result.steps = engine.progress().step;
-  result.stack_used = stack_used(memory.stack_limit);
-  result.static_bytes = static_bytes();
-  if (result.stack_used == job().stack_bytes) fail(kStackTooSmall, "the stack has reached its end");
-  file.finish(result);
+  finish(engine, memory, file);
 }
 
 }  // namespace
