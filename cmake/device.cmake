@@ -23,4 +23,7 @@ function(mantissa_device_test name script)
   add_test(NAME device.${name} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/${script} ${ARGN})
   set_tests_properties(device.${name} PROPERTIES LABELS device FIXTURES_REQUIRED firmware TIMEOUT 600)
 endfunction()
+add_test(NAME check.sizes COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/qemu/sizes.py --check
+  --mantissa $<TARGET_FILE:mantissa> --firmware ${PROJECT_SOURCE_DIR}/build)
+set_tests_properties(check.sizes PROPERTIES LABELS device FIXTURES_REQUIRED firmware TIMEOUT 600)
 mantissa_device_test(count tools/qemu/count_test.py $<TARGET_FILE:mantissa_count> ${PROJECT_SOURCE_DIR}/build)
