@@ -29,7 +29,8 @@ constexpr size_t element_bytes(Element e) {
 }
 
 /// Element (i, outer, inner) is data[i * stride + outer * outer_stride + inner * inner_stride]; strides in elements.
-/// i is the row m of a, the column n of b.
+/// i is the row m of a, the column n of b. kInt8 at an odd address with even strides: the upper bytes of int16 codes, whose
+/// lower bytes may be read, too.
 struct GemmOperand {
   const void* data = nullptr;
   Element element = Element::kInt8;  ///< kInt8, kInt16 or kFloat32

@@ -31,4 +31,7 @@ extern const Kernels kernels_ref;
 /// Vectors by Highway, for hosts; chooses the best instructions of the machine at run time.
 extern const Kernels kernels_hwy;
 
+/// For Cortex-M4, M7, M33: DSP instructions. One thread: the product works in its scratch.
+extern const Kernels kernels_dsp;
+
 }  // namespace mantissa

@@ -1,0 +1,29 @@
+// The matrix product for Armv7E-M and Armv8-M cores with DSP instructions: M4, M7, M33.
+// Two 16-bit products per instruction; four vectors share each load.
+#pragma once
+#include "mantissa/kernels/gemm.hpp"
+
+namespace mantissa {
+
+/// Equals gemm_ref bit for bit. Scratch is working memory of run, at most 1568 bytes and 8-byte aligned: products that
+/// run at the same time must not share it. Fastest where c has a multiple of four rows.
+extern const GemmKernel gemm_dsp;
+
+namespace dsp {
+
+/// Terms that are worked on at a time: more of them would save little.
+constexpr int32_t kMostTerms = 192;
+/// Taps of one packed signal, see PackedColumns.
+constexpr int32_t kMostTaps = 8;
+
+constexpr int32_t whole_groups(int32_t terms) { return (terms + 3) / 4 * 4; }
+
+/// Constant, so that a plan can be: four vectors of 16-bit codes.
+constexpr size_t gemm_scratch_bytes(const GemmShape& shape, Element, Element) {
+  const int64_t terms = int64_t(shape.outer) * whole_groups(shape.inner);
+  const int64_t both = terms + whole_groups(int32_t(terms)) + kMostTaps;
+  return 8 * size_t(both < kMostTerms + 4 ? both : kMostTerms + 4);
+}
+
+}  // namespace dsp
+}  // namespace mantissa
