@@ -1,6 +1,7 @@
 // mantissa device: training on an emulated board, and whether it gives the bits of the host.
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/board_options.hpp"
@@ -14,6 +15,7 @@
 #include "host/error.hpp"
 #include "host/file/atomic_file.hpp"
 #include "host/file/model_file.hpp"
+#include "host/report/plan_text.hpp"
 #include "host/report/results.hpp"
 #include "host/report/text.hpp"
 #include "host/train/host_engine.hpp"
@@ -27,6 +29,7 @@ struct RunArguments {
   std::string model, data, recipe = "int8", kernels = "fast", json, save;
   BoardArguments board;
   TrainingOverrides training;
+  bool count = false;
 };
 
 int list_boards() {
@@ -85,6 +88,7 @@ struct Outcome {
 void print_outcome(const Outcome& o, const host::BoardPlan& plan, const host::Description& d) {
   const uint64_t hash = o.board.run.state_hash;
   fmt::print("\n{}\n", host::memory_text(plan, d, o.board.run.stack_used));
+  if (o.board.instructions) fmt::print("{}\n", host::counts_text(*o.board.instructions, plan.view()));
   fmt::print("{} steps, {} codes saturated, weights hash {}\n", host::grouped(o.board.run.steps),
              host::grouped(static_cast<int64_t>(o.board.run.saturated)), host::hash_text(hash));
   fmt::print("test accuracy {:.4f} of the board's weights, evaluated on the host\n", o.test.accuracy);
@@ -92,6 +96,20 @@ void print_outcome(const Outcome& o, const host::BoardPlan& plan, const host::De
     fmt::print("NOT identical: {}\n", *o.difference);
   else
     fmt::print("identical to the host: every parameter, momentum and scale, and the losses of each epoch\n");
+}
+
+/// Per training step, but for the total.
+nlohmann::ordered_json counts_json(const host::InstructionCounts& counts, const PlanSummary& plan,
+                                   const host::Description& d) {
+  const uint64_t batches = std::max<uint64_t>(counts.batches, 1);
+  nlohmann::ordered_json j = {
+      {"total", counts.total}, {"per_step", counts.per_batch()}, {"between", counts.between / batches}};
+  j["steps"] = nlohmann::ordered_json::array();
+  for (const host::StepCount& s : counts.steps)
+    j["steps"].push_back({{"step", host::step_name(s.kind, plan)},
+                          {"layer", s.layer < 0 ? "" : d.layer_names[static_cast<size_t>(s.layer)]},
+                          {"instructions", s.instructions / batches}});
+  return j;
 }
 
 std::string json_text(const Outcome& o, const host::BoardPlan& plan, const host::SavedModel& model,
@@ -121,14 +139,53 @@ std::string json_text(const Outcome& o, const host::BoardPlan& plan, const host:
   j["ram_bytes"] = {{"static", m.static_bytes}, {"arena", m.arena_bytes}, {"sample", m.sample_bytes},
                     {"stack", m.stack_bytes},   {"total", m.total()},     {"of", plan.board().ram_bytes}};
   j["stack_used"] = o.board.run.stack_used;
+  j["instructions"] = o.board.instructions
+                          ? counts_json(*o.board.instructions, plan.view().summary, model.description)
+                          : nlohmann::ordered_json();
   return j.dump(2) + "\n";
 }
 
-int run(const RunArguments& a) {
+host::SavedModel model_to_train(const RunArguments& a) {
   host::SavedModel model;
   model.description = host::read_description(a.model);
   model.recipe = host::find_recipe(a.recipe, model.description);
   a.training.apply_to(model.description.training);
+  return model;
+}
+
+/// The counter of instructions is built beside this program.
+std::filesystem::path counter() {
+  const std::filesystem::path path =
+      std::filesystem::canonical("/proc/self/exe").replace_filename("count.so");
+  if (!std::filesystem::exists(path))
+    throw host::Error(
+        fmt::format("{}: the counter of instructions is missing; it is the target mantissa_count of this "
+                    "program's build",
+                    path.string()));
+  return path;
+}
+
+/// Compares, saves, evaluates and reports. The exit code.
+int finish(const RunArguments& a, Outcome outcome, const host::BoardPlan& plan, const host::Dataset& data,
+           host::SavedModel& model, HostRun& on_host) {
+  host::ReturnedEngine board(plan.view(), outcome.board, model.description.training.seed);
+  Engine& engine = on_host.engine.engine();
+  outcome.difference =
+      host::first_difference(outcome.board, board.engine(), on_host.epochs, engine, model.description);
+  host::capture(board.engine(), model);
+  if (!a.save.empty()) host::save_model(a.save, model);
+  host::restore(model, engine);
+  outcome.test = host::evaluate(engine, data.test);
+  print_outcome(outcome, plan, model.description);
+  if (!a.json.empty()) {
+    const std::string text = json_text(outcome, plan, model, a, data.train.size());
+    host::write_file_atomically(a.json, {std::as_bytes(std::span<const char>(text))});
+  }
+  return outcome.difference ? 1 : 0;
+}
+
+int run(const RunArguments& a) {
+  host::SavedModel model = model_to_train(a);
   const host::TrainingDefaults& t = model.description.training;
   const host::BoardTarget target = board_target(a.board, a.kernels);
   const host::BoardOptions options{.batch = t.batch, .momentum = t.momentum > 0};
@@ -136,38 +193,26 @@ int run(const RunArguments& a) {
   host::require_fit(plan, model.description, model.recipe, target, options);
   for (const std::string& path : {a.json, a.save})
     if (!path.empty()) host::check_writable(path);
+  host::BoardHooks hooks{
+      .on_line = [](std::string_view line) { fmt::print("{}\n", line), std::fflush(stdout); }};
+  if (a.count) hooks.counter = counter();
   const host::Dataset data =
       load_training_data(a.data, model.description, plan.view().summary.classes, a.training.samples);
   model.normalization = data.normalization;
   model.input_range = data.input_absmax;
 
   const std::atomic<bool>& interrupted = watch_interrupts();
+  hooks.stop = &interrupted;
   print_heading(model, plan, a, data.train.size());
-  auto returned = host::train_on_board(
-      plan, data.train, {t, static_cast<uint32_t>(data.train.size()), data.input_absmax},
-      {.on_line = [](std::string_view line) { fmt::print("{}\n", line), std::fflush(stdout); },
-       .stop = &interrupted});
-  if (!returned) {
-    fmt::print("interrupted; the board's training is lost\n");
+  const auto samples = static_cast<uint32_t>(data.train.size());
+  auto returned = host::train_on_board(plan, data.train, {t, samples, data.input_absmax}, hooks);
+  HostRun on_host(model, data);
+  if (returned) on_host.train(data, t, interrupted);
+  if (interrupted) {
+    fmt::print("interrupted; what was trained is lost\n");
     return kExitInterrupted;
   }
-  host::ReturnedEngine board(plan.view(), *returned, t.seed);
-  HostRun on_host(model, data);
-  on_host.train(data, t, interrupted);
-  Outcome outcome{std::move(*returned), {}, {}};
-  if (interrupted) return kExitInterrupted;
-  outcome.difference = host::first_difference(outcome.board, board.engine(), on_host.epochs,
-                                              on_host.engine.engine(), model.description);
-  host::capture(board.engine(), model);
-  if (!a.save.empty()) host::save_model(a.save, model);
-  host::restore(model, on_host.engine.engine());
-  outcome.test = host::evaluate(on_host.engine.engine(), data.test);
-  print_outcome(outcome, plan, model.description);
-  if (!a.json.empty()) {
-    const std::string text = json_text(outcome, plan, model, a, data.train.size());
-    host::write_file_atomically(a.json, {std::as_bytes(std::span<const char>(text))});
-  }
-  return outcome.difference ? 1 : 0;
+  return finish(a, {std::move(*returned), {}, {}}, plan, data, model, on_host);
 }
 
 void add_run(CLI::App& device, Command& chosen) {
@@ -184,6 +229,7 @@ void add_run(CLI::App& device, Command& chosen) {
   add_recipe_option(*command, a->recipe);
   add_training_options(*command, a->training);
   command->add_option("--kernels", a->kernels, "The board's: fast (default) or ref")->option_text("NAME");
+  command->add_flag("--count", a->count, "Count the board's instructions, step by step (slower)");
   command->add_option("--json", a->json, "Write the results there as JSON")->option_text("FILE");
   command->add_option("--save", a->save, "Write the trained model there")->option_text("FILE");
   command->callback([a, &chosen] { chosen = [a] { return run(*a); }; });

@@ -8,6 +8,7 @@
 
 #include "host/error.hpp"
 #include "host/model/nearest.hpp"
+#include "mantissa/kernels/gemm_dsp.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -38,6 +39,8 @@ const Board& find_board(std::string_view name) {
                           suggestion(name, names)));
 }
 
-ScratchBytes scratch_bytes(const Board&, BoardKernels) { return nullptr; }
+GemmScratch gemm_scratch(const Board& board, BoardKernels kernels) {
+  return kernels == BoardKernels::kFast && board.has_dsp ? kGemmDspScratch : GemmScratch{};
+}
 
 }  // namespace mantissa::host

@@ -29,9 +29,7 @@ enum class BoardKernels : uint8_t {
   kReference,
 };
 
-using ScratchBytes = size_t (*)(const GemmShape&, Element, Element);
-
-/// What products take beside their operands, for plans; null: nothing.
-ScratchBytes scratch_bytes(const Board& board, BoardKernels kernels);
+/// What products take beside their operands, for plans.
+GemmScratch gemm_scratch(const Board& board, BoardKernels kernels);
 
 }  // namespace mantissa::host

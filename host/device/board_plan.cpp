@@ -37,7 +37,7 @@ PlanOptions board_plan_options(const BoardTarget& target, const BoardOptions& op
           .momentum = options.momentum,
           .tile_bytes = kTileBytes,
           .alignment = 8,
-          .scratch_bytes = scratch_bytes(target.board, target.kernels)};
+          .scratch = gemm_scratch(target.board, target.kernels)};
 }
 
 BoardPlan::BoardPlan(const Description& description, const NamedRecipe& recipe, const BoardTarget& target,

@@ -81,6 +81,17 @@ std::vector<std::byte> read_bytes(const fs::path& path) {
   return {bytes.begin(), bytes.end()};
 }
 
+constexpr char kCountsFile[] = "counts.json";
+
+std::string plugin_argument(const fs::path& counter) {
+  return counter.empty() ? std::string() : fmt::format("{},out={}", counter.string(), kCountsFile);
+}
+
+InstructionCounts read_counts(const fs::path& folder) {
+  const std::vector<std::byte> bytes = read_bytes(folder / kCountsFile);
+  return parse_counts({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, kCountsFile);
+}
+
 }  // namespace
 
 BoardResult parse_result(std::span<const std::byte> file, size_t epochs, size_t arena_bytes,
@@ -112,7 +123,9 @@ std::optional<BoardResult> train_on_board(const BoardPlan& plan, const Split& tr
   write_samples(folder.path(), train, settings, sample_size);
   const fs::path program = folder.path() / "program.elf";
   Writer writer(program);
-  const FirmwareImage image = image_with_job(plan, settings);
+  JobSettings job = settings;
+  if (!hooks.counter.empty()) job.task = firmware::JobTask::kCount;
+  const FirmwareImage image = image_with_job(plan, job);
   writer.add<std::byte>(image.file());
   writer.close();
 
@@ -120,7 +133,7 @@ std::optional<BoardResult> train_on_board(const BoardPlan& plan, const Split& tr
                                         .program = program,
                                         .folder = folder.path(),
                                         .progress = folder.path() / Job{}.order_file,
-                                        .plugin = hooks.plugin,
+                                        .plugin = plugin_argument(hooks.counter),
                                         .stop = hooks.stop,
                                         .on_line = hooks.on_line});
   if (end == EmulatorEnd::kStopped) return std::nullopt;
@@ -130,6 +143,7 @@ std::optional<BoardResult> train_on_board(const BoardPlan& plan, const Split& tr
   if (result.run.static_bytes != plan.memory().static_bytes)
     throw Error(fmt::format("{}: {} bytes of static data were planned, and the board has {}",
                             plan.image().name(), plan.memory().static_bytes, result.run.static_bytes));
+  if (!hooks.counter.empty()) result.instructions = read_counts(folder.path());
   return result;
 }
 

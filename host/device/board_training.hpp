@@ -10,6 +10,7 @@
 #include "firmware/job.hpp"
 #include "host/data/split.hpp"
 #include "host/device/board_plan.hpp"
+#include "host/device/instructions.hpp"
 #include "host/device/job_image.hpp"
 #include "host/train/arena.hpp"
 #include "host/train/trainer.hpp"
@@ -22,6 +23,7 @@ struct BoardResult {
   firmware::JobResult run;
   std::vector<firmware::EpochSum> epochs;
   std::vector<std::byte> arena;
+  std::optional<InstructionCounts> instructions;  ///< where they were counted
 };
 
 /// The bytes of a result file. `name` stands for it in messages. Throws Error unless the run was finished and the sizes are
@@ -32,11 +34,11 @@ BoardResult parse_result(std::span<const std::byte> file, size_t epochs, size_t 
 struct BoardHooks {
   std::function<void(std::string_view line)> on_line = {};
   const std::atomic<bool>* stop = nullptr;
-  std::filesystem::path plugin = {};
+  std::filesystem::path counter = {};  ///< the plugin that counts instructions, if they are wanted
 };
 
 /// Trains on the board. Empty if it was stopped. Requires a plan that fits. Throws Error as run_emulator(), and if files
-/// cannot be written or the board used more stack than it was given.
+/// cannot be written.
 std::optional<BoardResult> train_on_board(const BoardPlan& plan, const Split& train,
                                           const JobSettings& settings, const BoardHooks& hooks);
 

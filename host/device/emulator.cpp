@@ -32,9 +32,7 @@ std::vector<std::string> arguments_of(const EmulatorJob& job) {
                                     "none",
                                     "-semihosting-config",
                                     "enable=on,target=native"};
-  if (!job.plugin.empty()) {
-    words.insert(words.end(), {"-plugin", job.plugin.string(), "-d", "plugin"});
-  }
+  if (!job.plugin.empty()) words.insert(words.end(), {"-plugin", job.plugin});
   return words;
 }
 

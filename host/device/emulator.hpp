@@ -15,11 +15,11 @@ inline constexpr char kEmulator[] = "qemu-system-arm";
 
 struct EmulatorJob {
   Board board;
-  std::filesystem::path program;      ///< the ELF file
-  std::filesystem::path folder;       ///< where it reads and writes files
-  std::filesystem::path progress;     ///< an input whose reading shows that the program goes on
-  std::filesystem::path plugin = {};  ///< counts instructions, if not empty
-  double patience_seconds = 60;       ///< without progress
+  std::filesystem::path program;   ///< the ELF file
+  std::filesystem::path folder;    ///< where it reads and writes files
+  std::filesystem::path progress;  ///< an input whose reading shows that the program goes on
+  std::string plugin = {};         ///< as QEMU wants it, if any
+  double patience_seconds = 60;    ///< without progress
   const std::atomic<bool>* stop = nullptr;
   std::function<void(std::string_view line)> on_line = {};  ///< what the program prints, without line ends
 };

@@ -14,6 +14,7 @@ struct JobSettings {
   TrainingDefaults training;  ///< `batch` is the plan's
   uint32_t samples = 0;       ///< per epoch
   float input_range = 0;      ///< largest magnitude of a normalised input
+  firmware::JobTask task = firmware::JobTask::kTrain;
 };
 
 /// The job as it lies in flash. Throws Error if the plan has more layers than there is room for.

@@ -143,9 +143,8 @@ std::string step_table(const PlanView& plan, const Description& d) {
   for (int i = 0; i < plan.summary.steps; ++i) {
     const Step& step = plan.steps[static_cast<size_t>(i)];
     const bool once = i < plan.summary.first_step || step.kind == StepKind::kUpdate;
-    std::string name = words_of(step.kind);
-    if (step.kind == StepKind::kGradient && plan.summary.fused_update) name = "gradient and update";
-    table.add({fmt::format("{}", i + 1), name, layer_name(d, step.layer), grouped_size(bytes_alive(plan, i)),
+    table.add({fmt::format("{}", i + 1), step_name(step.kind, plan.summary), layer_name(d, step.layer),
+               grouped_size(bytes_alive(plan, i)),
                once && !plan.summary.fused_update ? "once per batch" : ""});
   }
   return fmt::format("steps\n{}", table.text());
@@ -203,6 +202,10 @@ std::string proof_table(const PlanView& plan, const Description& d) {
 
 std::string tensor_name(const Tensor& t, const Description& d) {
   return t.layer < 0 ? name_in_layer(t) : fmt::format("{} {}", layer_name(d, t.layer), name_in_layer(t));
+}
+
+std::string step_name(StepKind kind, const PlanSummary& plan) {
+  return kind == StepKind::kGradient && plan.fused_update ? "gradient and update" : words_of(kind);
 }
 
 int peak_step(const PlanView& plan) {

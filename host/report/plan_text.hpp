@@ -10,6 +10,9 @@ namespace mantissa::host {
 /// "conv1 weights".
 std::string tensor_name(const Tensor& tensor, const Description& description);
 
+/// "forward"; "gradient and update" where a plan has them in one.
+std::string step_name(StepKind kind, const PlanSummary& plan);
+
 /// The first step at which most bytes are alive.
 int peak_step(const PlanView& plan);
 

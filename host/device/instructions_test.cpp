@@ -1,0 +1,63 @@
+// Counts of regions as counts of steps.
+#include "host/device/instructions.hpp"
+
+#include <gtest/gtest.h>
+
+#include "firmware/job.hpp"
+#include "host/error.hpp"
+
+namespace mantissa::host {
+namespace {
+
+/// What the plugin writes: the input, forward of layers 0 and 2, a gradient, reading, and what is between.
+std::string counted() {
+  const auto region = [](int id, int entries, int instructions) {
+    return "\"" + std::to_string(id) + "\": {\"entries\": " + std::to_string(entries) +
+           ", \"instructions\": " + std::to_string(instructions) + "}";
+  };
+  return "{\"total\": 9000, \"regions\": {" + region(firmware::step_region(StepKind::kInput, -1), 6, 60) +
+         ",\n" + region(firmware::step_region(StepKind::kForward, 0), 6, 600) + ",\n" +
+         region(firmware::step_region(StepKind::kForward, 2), 6, 300) + ",\n" +
+         region(firmware::step_region(StepKind::kGradient, 2), 6, 90) + ",\n" +
+         region(firmware::kReadRegion, 6, 5000) + ",\n" + region(firmware::kBatchRegion, 3, 30) + "}}\n";
+}
+
+TEST(Instructions, AreOfSteps) {
+  const InstructionCounts c = parse_counts(counted(), "counts.json");
+  EXPECT_EQ(c.total, 9000u);
+  EXPECT_EQ(c.batches, 3u);
+  EXPECT_EQ(c.between, 30u);
+  EXPECT_EQ(c.of(StepKind::kInput), 60u);
+  EXPECT_EQ(c.of(StepKind::kForward), 900u);
+  EXPECT_EQ(c.of(StepKind::kGradient), 90u);
+  EXPECT_EQ(c.of(StepKind::kUpdate), 0u);
+  EXPECT_EQ(c.per_batch(), (60u + 900 + 90 + 30) / 3);
+  ASSERT_EQ(c.steps.size(), 4u);
+  int input = 0;
+  for (const StepCount& s : c.steps) input += s.layer == -1 && s.kind == StepKind::kInput;
+  EXPECT_EQ(input, 1);
+}
+
+TEST(Instructions, AreCalledInstructions) {
+  PlanView plan;
+  plan.summary.batch = 2;
+  const std::string text = counts_text(parse_counts(counted(), "counts.json"), plan);
+  EXPECT_NE(text.find("instructions (not cycles): 9,000 in the whole run"), std::string::npos) << text;
+  EXPECT_NE(text.find("forward"), std::string::npos) << text;
+  EXPECT_NE(text.find("a training step   360"), std::string::npos) << text;
+}
+
+TEST(Instructions, OfARunThatWasNotCountedAreAnError) {
+  for (const char* bad :
+       {"", "{", "[]", "{\"total\": 1}", "{\"total\": -}", "{\"total\": 1, \"regions\": {\"x\": 1}}"})
+    EXPECT_THROW(parse_counts(bad, "counts.json"), Error) << bad;
+  try {
+    parse_counts("{\"error\": \"too many regions\"}", "counts.json");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()), "counts.json: instructions were not counted: too many regions");
+  }
+}
+
+}  // namespace
+}  // namespace mantissa::host
