@@ -123,7 +123,7 @@ struct RunOptions {
             .momentum = momentum,
             .tile_bytes = tile_bytes,
             .alignment = 64,
-            .scratch_bytes = kernels->gemm->scratch_bytes};
+            .scratch = kernels->gemm->scratch};
   }
 };
 

@@ -67,7 +67,7 @@ void expect_trajectory(int32_t micro_batch, const Kernels& kernels) {
                             {.batch = kBatch,
                              .micro_batch = micro_batch,
                              .alignment = 64,
-                             .scratch_bytes = kernels.gemm->scratch_bytes});
+                             .scratch = kernels.gemm->scratch});
   ASSERT_TRUE(planned.ok());
   struct alignas(64) Line {
     std::byte bytes[64];

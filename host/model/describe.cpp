@@ -200,9 +200,8 @@ std::string describe(const mantissa::Error& error, const Description& descriptio
           s.layer, error.found);
     case ErrorCode::kKernelMismatch:
       return fmt::format(
-          "{}: the plan has no room for operands as these kernels pack them; plan with their scratch_bytes "
-          "and "
-          "alignment {}, or take kernels_ref",
+          "{}: the plan has no scratch for these kernels; plan with theirs and an alignment of {}, or take "
+          "kernels_ref",
           s.layer, error.limit);
     case ErrorCode::kNotAClassifier: return not_a_classifier(s);
     case ErrorCode::kUnsupported: return unsupported(s);

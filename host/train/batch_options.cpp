@@ -39,7 +39,7 @@ PlanOptions host_plan_options(const Description& description, const NamedRecipe&
                    .momentum = options.momentum,
                    .tile_bytes = kTileBytes,
                    .alignment = static_cast<int32_t>(kArenaAlignment),
-                   .scratch_bytes = kernels.gemm->scratch_bytes};
+                   .scratch = kernels.gemm->scratch};
   if (plan.micro_batch == 0) plan.micro_batch = fastest_micro_batch(description, recipe, plan);
   return plan;
 }

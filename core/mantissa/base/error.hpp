@@ -21,7 +21,7 @@ enum class ErrorCode : uint8_t {
   kCapacity,         // a plan's own arrays are too small; found: needed
   kArenaTooSmall,    // found: bytes given, limit: bytes needed
   kArenaMisaligned,  // found: address modulo alignment, limit: the alignment
-  kKernelMismatch,  // the plan has no scratch for these kernels; see PlanOptions::scratch_bytes and alignment
+  kKernelMismatch,  // the plan has no scratch for these kernels; see PlanOptions::scratch and alignment
   kNotAClassifier,  // last layer must give one vector per sample; found: steps
   kUnsupported,     // valid, but not built in this version; detail says what
   kBadFlash,        // a programming unit that is no power of two up to the limit; found: unit

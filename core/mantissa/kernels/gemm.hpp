@@ -54,7 +54,21 @@ struct Gemm {
   int32_t c_stride = 0;                 ///< elements between rows of c
   GemmStore store = GemmStore::kOverwrite;
   int32_t block_terms = 0;  ///< kInt64: most terms whose sum fits in 32 bits, at least 1; not used otherwise
-  void* scratch = nullptr;  ///< GemmKernel::scratch_bytes bytes for b, 64-byte aligned; filled by prepare
+  void* scratch = nullptr;  ///< as GemmKernel::scratch asks for
+};
+
+enum class ScratchUse : uint8_t {
+  kNone,
+  kOperand,    ///< holds b as prepare has arranged it; runs at the same time may share it
+  kWorkspace,  ///< of each run, for itself
+};
+
+/// The memory that a variant takes beside its operands.
+struct GemmScratch {
+  ScratchUse use = ScratchUse::kNone;
+  int32_t alignment = 1;  ///< bytes
+  /// For b of this shape. The m of a run may be smaller.
+  size_t (*bytes)(const GemmShape& shape, Element a, Element b) = nullptr;
 };
 
 /// A variant of the product. Integers are exact, so every variant equals the reference bit for bit:
@@ -63,9 +77,8 @@ struct Gemm {
 /// before they are added (never fused).
 /// A kernel does not allocate, keeps no state and reads nothing outside its operands and scratch.
 struct GemmKernel {
-  /// Bytes of scratch for b of this shape; 0 if b is read in place.
-  size_t (*scratch_bytes)(const GemmShape& shape, Element a, Element b);
-  /// Arranges b in scratch. Once for many runs that differ in a, c and m only.
+  GemmScratch scratch;
+  /// Arranges b, for kOperand. Once for many runs that differ in a, c and m only.
   void (*prepare)(const Gemm& gemm);
   void (*run)(const Gemm& gemm);
 };

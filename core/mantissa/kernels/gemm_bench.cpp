@@ -49,7 +49,9 @@ void run(benchmark::State& state, const GemmKernel& kernel, const char* target, 
   g.c = c.data();
   g.c_element = element == Element::kFloat32 ? Element::kFloat32 : Element::kInt32;
   g.c_stride = p.shape.n;
-  const size_t scratch_bytes = (kernel.scratch_bytes(g.shape, element, element) + 63) / 64 * 64;
+  const bool has_scratch = kernel.scratch.use != ScratchUse::kNone;
+  const size_t scratch_bytes =
+      has_scratch ? (kernel.scratch.bytes(g.shape, element, element) + 63) / 64 * 64 : 0;
   g.scratch = std::aligned_alloc(64, scratch_bytes + 64);
   kernel.prepare(g);
   for (auto _ : state) {

@@ -275,7 +275,7 @@ class Product {
 };
 
 void run(const Gemm& g) {
-  if (g.a.element == Element::kFloat32) return gemm_ref.run(g);
+  if (g.a.element == Element::kFloat32 || g.shape.outer * g.shape.inner == 0) return gemm_ref.run(g);
   Product(g).run();
 }
 
@@ -284,6 +284,6 @@ void prepare(const Gemm&) {}
 }  // namespace
 }  // namespace dsp
 
-constinit const GemmKernel gemm_dsp = {dsp::gemm_scratch_bytes, dsp::prepare, dsp::run};
+constinit const GemmKernel gemm_dsp = {kGemmDspScratch, dsp::prepare, dsp::run};
 
 }  // namespace mantissa

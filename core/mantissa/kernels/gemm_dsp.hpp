@@ -5,8 +5,7 @@
 
 namespace mantissa {
 
-/// Equals gemm_ref bit for bit. Scratch is working memory of run, at most 1568 bytes and 8-byte aligned: products that
-/// run at the same time must not share it. Fastest where c has a multiple of four rows.
+/// Equals gemm_ref bit for bit. Scratch is at most 1568 bytes. Fastest where c has a multiple of four rows.
 extern const GemmKernel gemm_dsp;
 
 namespace dsp {
@@ -18,12 +17,16 @@ constexpr int32_t kMostTaps = 8;
 
 constexpr int32_t whole_groups(int32_t terms) { return (terms + 3) / 4 * 4; }
 
-/// Constant, so that a plan can be: four vectors of 16-bit codes.
-constexpr size_t gemm_scratch_bytes(const GemmShape& shape, Element, Element) {
+/// Four vectors of 16-bit codes; float32 is left to the reference.
+constexpr size_t gemm_scratch_bytes(const GemmShape& shape, Element a, Element) {
+  if (a == Element::kFloat32) return 0;
   const int64_t terms = int64_t(shape.outer) * whole_groups(shape.inner);
   const int64_t both = terms + whole_groups(int32_t(terms)) + kMostTaps;
   return 8 * size_t(both < kMostTerms + 4 ? both : kMostTerms + 4);
 }
 
 }  // namespace dsp
+
+inline constexpr GemmScratch kGemmDspScratch = {ScratchUse::kWorkspace, 8, dsp::gemm_scratch_bytes};
+
 }  // namespace mantissa

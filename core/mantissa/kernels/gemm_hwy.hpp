@@ -4,7 +4,7 @@
 
 namespace mantissa {
 
-/// Equals gemm_ref bit for bit on every target. scratch_bytes is never 0, and the same on every target. It and prepare
+/// Equals gemm_ref bit for bit on every target. Scratch is the same on every target. Its size and prepare
 /// see the largest m that will run: below a few rows b stays in place and must outlive the runs; more rows than that are
 /// then slow, not wrong.
 extern const GemmKernel gemm_hwy;

@@ -120,7 +120,7 @@ void expect_equal(const Case& test, uint32_t seed, const GemmKernel& kernel, con
 
   GemmShape planned = test.shape;
   if (test.planned_m > 0) planned.m = test.planned_m;
-  const size_t scratch_bytes = kernel.scratch_bytes(planned, test.a.element, test.b.element);
+  const size_t scratch_bytes = kernel.scratch.bytes(planned, test.a.element, test.b.element);
   std::unique_ptr<uint8_t[], void (*)(uint8_t*)> scratch(
       static_cast<uint8_t*>(std::aligned_alloc(64, (scratch_bytes + 63) / 64 * 64)),
       [](uint8_t* p) { std::free(p); });
@@ -232,6 +232,21 @@ TEST(Gemm, LargestSumsAreExact) {
         ASSERT_NO_FATAL_FAILURE(expect_equal_everywhere(c, seed));
       }
   }
+}
+
+/// Steps that no tap of a convolution reaches.
+TEST(Gemm, NoTermsGiveZero) {
+  for (const Types& types : kTypes)
+    for (const GemmStore store : {GemmStore::kOverwrite, GemmStore::kAdd}) {
+      Case c;
+      c.c = types.c;
+      c.block_terms = 1;
+      c.shape = {5, 7, 0, 3};
+      c.a = {nullptr, types.a, 3, 0, 1};
+      c.b = {nullptr, types.b, 3, 0, 1};
+      c.store = store;
+      ASSERT_NO_FATAL_FAILURE(expect_equal_everywhere(c, 1));
+    }
 }
 
 TEST(Gemm, OneTermPerSumAndOneOutput) {

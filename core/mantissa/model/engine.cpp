@@ -25,10 +25,11 @@ Result<Engine> Engine::bind(const PlanView& plan, std::span<std::byte> arena, co
   if (misaligned != 0)
     return Error{
         .code = ErrorCode::kArenaMisaligned, .found = int64_t(misaligned), .limit = int64_t(alignment)};
-  const bool needs_scratch = kernels.gemm->scratch_bytes({1, 1, 1, 1}, Element::kInt8, Element::kInt8) > 0;
-  if (needs_scratch && (!plan.summary.has_scratch || alignment != kArenaAlignment))
+  const GemmScratch& scratch = kernels.gemm->scratch;
+  if (scratch.use != ScratchUse::kNone &&
+      (plan.summary.scratch_use != scratch.use || plan.summary.alignment < scratch.alignment))
     return Error{
-        .code = ErrorCode::kKernelMismatch, .found = int64_t(alignment), .limit = int64_t(kArenaAlignment)};
+        .code = ErrorCode::kKernelMismatch, .found = plan.summary.alignment, .limit = scratch.alignment};
   Engine engine;
   engine.plan_ = plan;
   engine.arena_ = arena.data();

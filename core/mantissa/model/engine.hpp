@@ -84,6 +84,8 @@ class Engine {
   Scale weight_scale(const LayerPlan& l) const;
   Scale forward_unit(const LayerPlan& l, int32_t sample) const;
   Scale backward_unit(const LayerPlan& l, int32_t sample) const;
+  /// Of a product: its operand's own, or the thread's.
+  void* scratch(const ProductPlan& product, int32_t operand, int32_t worker) const;
   GemmOperand weight_operand(const LayerPlan& l) const;
   CodeView code_view(const LayerPlan& l, int16_t tensor) const;
   void set_dynamic_scale(const Wire& wire, int32_t sample, uint64_t seen, Scale unit) const;

@@ -26,7 +26,7 @@ void Engine::run_backward(const LayerPlan& l) {
                                l.backward.tile_rows);
         g.c_element = l.backward.accumulator;
         g.block_terms = l.backward.block_terms;
-        g.scratch = data<>(l.backward.packed, phase * l.node.groups + group);
+        g.scratch = scratch(l.backward, phase * l.node.groups + group, 0);
         kernels_->gemm->prepare(g);
       }
     const int64_t work = int64_t(count_) * l.out.steps * l.weights;
@@ -70,7 +70,7 @@ void Engine::backward_rows(const LayerPlan& l, int32_t sample, int32_t row, int3
       g.c_element = element;
       g.c_stride = stride * c.stride;
       g.block_terms = l.backward.block_terms;
-      if (l.backward.packed >= 0) g.scratch = data<>(l.backward.packed, phase * l.node.groups + group);
+      g.scratch = scratch(l.backward, phase * l.node.groups + group, worker);
       kernels_->gemm->run(g);
     }
   }
@@ -234,7 +234,7 @@ void Engine::gradient_product(const LayerPlan& l, int32_t sample, int32_t sample
       g.c_stride = c.fan_in();
       g.store = store;
       g.block_terms = l.gradient.block_terms;
-      if (l.gradient.packed >= 0) g.scratch = data<>(l.gradient.packed, worker);
+      g.scratch = scratch(l.gradient, worker, worker);
       kernels_->gemm->prepare(g);
       kernels_->gemm->run(g);
     }

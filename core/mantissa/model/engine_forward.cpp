@@ -30,6 +30,11 @@ Scale Engine::forward_unit(const LayerPlan& l, int32_t sample) const {
   return l.node.has_parameters() ? x * weight_scale(l) : x / Scale::normalized(uint32_t(l.node.kernel), 0);
 }
 
+void* Engine::scratch(const ProductPlan& product, int32_t operand, int32_t worker) const {
+  if (product.packed < 0) return nullptr;
+  return data<>(product.packed, plan_.summary.scratch_use == ScratchUse::kOperand ? operand : worker);
+}
+
 GemmOperand Engine::weight_operand(const LayerPlan& l) const {
   const int16_t tensor = l.weight_operand >= 0 ? l.weight_operand : l.weight;
   const std::byte* first = arena_ + plan_.tensors[size_t(tensor)].offset;
@@ -156,7 +161,7 @@ void Engine::run_forward(const LayerPlan& l) {
         Gemm g = forward_view(c, x, weight_operand(l), group, 0, l.forward.tile_rows);
         g.c_element = l.forward.accumulator;
         g.block_terms = l.forward.block_terms;
-        g.scratch = data<>(l.forward.packed, group);
+        g.scratch = scratch(l.forward, group, 0);
         kernels_->gemm->prepare(g);
       }
     if (l.bias_operand >= 0 && plan_.summary.scaling == Scaling::kDelayed)
@@ -201,7 +206,7 @@ void Engine::forward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32
     g.c_element = element;
     g.c_stride = stride;
     g.block_terms = l.forward.block_terms;
-    if (l.forward.packed >= 0) g.scratch = data<>(l.forward.packed, group);
+    g.scratch = scratch(l.forward, group, worker);
     kernels_->gemm->run(g);
   }
   FinishSums finish;

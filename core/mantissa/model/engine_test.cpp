@@ -35,6 +35,9 @@ void expect_one_result(const NamedModel& m, const NamedRecipe& r) {
                   what + "micro-batch 3 with vectors");
   }
   select_host_target("best");
+  expect_same(expected, train(m, r.recipe, {.kernels = &kernels_dsp}), what + "for small cores");
+  expect_same(expected, train(m, r.recipe, {.micro_batch = 3, .threads = 3, .kernels = &kernels_dsp}),
+              what + "micro-batch 3 for small cores");
 }
 
 TEST(Engine, OneResultForEveryModelRecipeAndKernel) {
@@ -117,6 +120,24 @@ TEST(Engine, BindAcceptsExactlyWhatThePlanSays) {
     ASSERT_EQ(bound.error.code, ErrorCode::kArenaMisaligned);
     ASSERT_EQ(bound.error.found, 4);
   }
+}
+
+TEST(Engine, BindRefusesKernelsThatThePlanHasNoScratchFor) {
+  for (const Kernels* planned : {&kernels_ref, &kernels_hwy, &kernels_dsp})
+    for (const Kernels* bound : {&kernels_ref, &kernels_hwy, &kernels_dsp}) {
+      const HeapPlan plan(small_model().model(), int8_recipe(),
+                          {.alignment = 64, .scratch = planned->gemm->scratch});
+      GuardedArena arena(plan.summary.arena_bytes);
+      const Error error = Engine::bind(plan.view(), arena.bytes(), *bound).error;
+      EXPECT_EQ(error.code,
+                bound == planned || bound == &kernels_ref ? ErrorCode::kNone : ErrorCode::kKernelMismatch);
+    }
+  const HeapPlan plan(small_model().model(), int8_recipe(),
+                      {.alignment = 8, .scratch = kernels_hwy.gemm->scratch});
+  GuardedArena arena(plan.summary.arena_bytes);
+  const Error error = Engine::bind(plan.view(), arena.bytes(), kernels_hwy).error;
+  EXPECT_EQ(error.code, ErrorCode::kKernelMismatch);
+  EXPECT_EQ(error.limit, 64);
 }
 
 TEST(Engine, EvaluationChangesNoState) {

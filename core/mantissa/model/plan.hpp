@@ -138,8 +138,7 @@ struct PlanOptions {
   bool momentum = true;       ///< keep momentum
   int32_t tile_bytes = 2048;  ///< accumulators per thread between a product and its rounding
   int32_t alignment = 8;      ///< of tensors in the arena, a power of two up to 64
-  size_t (*scratch_bytes)(const GemmShape&, Element,
-                          Element) = nullptr;  ///< of the kernel variant; null: none
+  GemmScratch scratch = {};   ///< of the kernel variant
 };
 
 /// What a plan says at a glance.
@@ -160,8 +159,8 @@ struct PlanSummary {
   float margin = 2.0f, decay = 0.0f;
   int64_t parameters = 0;
   uint32_t arena_bytes = 0;
-  int32_t alignment = 8;     ///< of the arena, bytes
-  bool has_scratch = false;  ///< tensors for operands as a kernel variant packs them
+  int32_t alignment = 8;  ///< of the arena, bytes
+  ScratchUse scratch_use = ScratchUse::kNone;
   bool is_float = true;
 };
 

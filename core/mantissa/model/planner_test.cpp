@@ -217,7 +217,7 @@ PlanOptions random_options(std::mt19937& random) {
   o.momentum = random() % 2;
   o.tile_bytes = 1 << (random() % 13);
   o.alignment = 8 << (random() % 4);
-  if (random() % 2) o.scratch_bytes = kernels_hwy.gemm->scratch_bytes;
+  if (random() % 2) o.scratch = kernels_hwy.gemm->scratch;
   return o;
 }
 

@@ -62,11 +62,13 @@ constexpr void add_tile(Draft& d, int32_t at, ProductPlan& p, int32_t columns, i
 
 constexpr void add_packed(Draft& d, int32_t at, ProductPlan& p, const GemmShape& shape, Element a, Element b,
                           int64_t copies) {
-  if (d.options.scratch_bytes == nullptr) return;
-  const size_t bytes =
-      (d.options.scratch_bytes(shape, a, b) + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
+  const GemmScratch& scratch = d.options.scratch;
+  if (scratch.use == ScratchUse::kNone) return;
+  const int64_t unit = scratch.alignment;
+  const int64_t bytes = (int64_t(scratch.bytes(shape, a, b)) + unit - 1) / unit * unit;
   if (bytes == 0) return;
-  p.packed = d.add_tensor(Role::kPacked, at, sym_format(8), int64_t(bytes), copies);
+  p.packed = d.add_tensor(Role::kPacked, at, sym_format(8), bytes,
+                          scratch.use == ScratchUse::kWorkspace ? d.options.threads : copies);
 }
 
 constexpr Error make_forward(Draft& d, int32_t i, LayerPlan& l) {

@@ -61,7 +61,7 @@ constexpr Error make_layers(Draft& d) {
   d.summary.margin = d.recipe.margin;
   d.summary.decay = d.recipe.decay;
   d.summary.alignment = d.options.alignment;
-  d.summary.has_scratch = d.options.scratch_bytes != nullptr;
+  d.summary.scratch_use = d.options.scratch.use;
   d.summary.is_float = is_float;
   Shape shape = d.model.input;
   bool trainable_before = false, relu = false;
