@@ -63,3 +63,11 @@ endforeach()
 foreach(board IN LISTS boards)
   mantissa_firmware(count_check_${board} ${board} ${PROJECT_SOURCE_DIR}/firmware/count_check.cpp)
 endforeach()
+
+# Fast kernels against the reference; the tests run them on boards with room for it.
+foreach(board IN LISTS boards)
+  if(NOT fast_kernels STREQUAL kernels_ref AND NOT board STREQUAL netduinoplus2)
+    mantissa_firmware(kernels_check_${board} ${board} ${PROJECT_SOURCE_DIR}/firmware/kernels_check.cpp)
+    target_compile_definitions(kernels_check_${board} PRIVATE MANTISSA_KERNELS=${fast_kernels})
+  endif()
+endforeach()
