@@ -1,15 +1,15 @@
 // The DSP product. One operand is packed, four vectors at a time, into pairs of halves (a panel); the other one is
 // streamed, each word of it meeting four of the panel. Which is which follows from how k lies in memory:
 //
-// | product      | panel             | stream                                        |
-// |--------------|-------------------|-----------------------------------------------|
-// | forward      | 4 windows of x    | rows of w                                     |
-// | backward     | 4 columns of w    | windows of dy                                 |
+// | product      | panel             | stream                                         |
+// |--------------|-------------------|------------------------------------------------|
+// | forward      | 4 windows of x    | rows of w                                      |
+// | backward     | 4 columns of w    | windows of dy                                  |
 // | gradient     | 4 channels of dy  | channels of x, packed too: its windows overlap |
-// | one row of a | that row, alone   | rows of w                                     |
+// | one row of a | that row, alone   | rows of w                                      |
 //
-// Without a panel: one or two rows of a and columns of b side by side (backward of a Linear at one sample), and a single
-// term per sum (its gradient).
+// Without a panel: one or two rows of a and columns of b side by side (backward of a Linear at one sample), and a
+// single term per sum (its gradient).
 #include "mantissa/kernels/gemm_dsp.hpp"
 
 #include "mantissa/kernels/gemm_tile_dsp.hpp"
@@ -21,189 +21,126 @@ namespace {
 /// From so many rows on, a panel is faster than one row at a time.
 constexpr int32_t kFewRows = 3;
 
-/// An operand with strides in bytes. k lies in segments, each of them on one line.
-struct Side {
-  const int8_t* data;
-  ptrdiff_t stride, segment_stride, term_stride;
-  Element element;
-  Codes along, across;
-  int32_t count;
-};
+int32_t slots_of(const Block& block) { return block.segments * whole_groups(block.terms); }
 
-/// Terms first .. first + terms - 1 of each of some segments.
-struct Block {
-  int32_t segment, segments, first, terms;
-  bool adds;
+Order order_of(Codes codes) { return codes == Codes::kBytes ? Order::kEvenOdd : Order::kNatural; }
 
-  int32_t slots() const { return segments * whole_groups(terms); }
-};
+Stream stream_of(const Side& side, const Block& block) {
+  return {vectors_of(side, 0, 0, block, 0).data,
+          side.stride,
+          side.segment_stride,
+          0,
+          side.count,
+          1,
+          block.segments,
+          block.terms};
+}
+
+[[gnu::noinline]] void multiply_panel_as(Codes codes, const int32_t* panel, const Stream& s, const Sums& to) {
+  switch (codes) {
+    case Codes::kBytes: return multiply_panel<Codes::kBytes>(panel, s, to);
+    case Codes::kUppers: return multiply_panel<Codes::kUppers>(panel, s, to);
+    case Codes::kHalves: return multiply_panel<Codes::kHalves>(panel, s, to);
+    case Codes::kApart: return;
+  }
+}
+
+[[gnu::noinline]] void multiply_vector_as(Codes codes, const int32_t* packed, const Stream& s,
+                                          const Sums& to) {
+  const bool aligned = (reinterpret_cast<uintptr_t>(s.data - 1) | uintptr_t(s.stride)) % 4 == 0;
+  switch (codes) {
+    case Codes::kBytes: return multiply_vector<Codes::kBytes>(packed, s, to);
+    case Codes::kUppers:
+      return aligned && s.segments == 1 ? multiply_vector_pairs(packed, s, to)
+                                        : multiply_vector<Codes::kUppers>(packed, s, to);
+    case Codes::kHalves: return multiply_vector<Codes::kHalves>(packed, s, to);
+    case Codes::kApart: return;
+  }
+}
+
+void multiply_across_as(const Vectors& one, const Vectors& four, Four& sums) {
+  switch (four.across) {
+    case Codes::kBytes: return multiply_across<Codes::kBytes>(one, four, sums);
+    case Codes::kUppers: return multiply_across<Codes::kUppers>(one, four, sums);
+    case Codes::kHalves: return multiply_across<Codes::kHalves>(one, four, sums);
+    case Codes::kApart: return;
+  }
+}
 
 class Product {
  public:
-  explicit Product(const Gemm& g) : g_(g), words_(static_cast<int32_t*>(g.scratch)) {
-    const GemmShape& s = g.shape;
-    const bool joins = s.outer == 1 || (g.a.outer_stride == s.inner * g.a.inner_stride &&
-                                        g.b.outer_stride == s.inner * g.b.inner_stride);
-    segments_ = joins ? 1 : s.outer;
-    terms_ = joins ? s.outer * s.inner : s.inner;
-    a_ = side(g.a, s.m);
-    b_ = side(g.b, s.n);
-    slots_ = int32_t(gemm_scratch_bytes(s, g.a.element, g.b.element) / 8);
-  }
+  explicit Product(const Gemm& g)
+      : g_(g),
+        words_(static_cast<int32_t*>(g.scratch)),
+        k_(g),
+        a_(g.a, g.shape.m),
+        b_(g.b, g.shape.n),
+        slots_(int32_t(gemm_scratch_bytes(g.shape, g.a.element, g.b.element) / 8)) {}
 
   void run() const {
-    const bool outer_product = segments_ * terms_ == 1 && b_.across == Codes::kBytes &&
+    const bool outer_product = k_.count * k_.terms == 1 && b_.across == Codes::kBytes &&
                                g_.c_element == Element::kInt32 && g_.store == GemmStore::kOverwrite;
     if (outer_product)
       store_multiples_of_b();
     else if (b_.along != Codes::kApart)
-      in_blocks(a_.count < kFewRows ? 4 * slots_ : slots_, &Product::stream_b);
+      multiply(a_.count < kFewRows ? 4 * slots_ : slots_, &Product::stream_b);
     else if (b_.across != Codes::kApart && a_.count < kFewRows)
-      in_blocks(INT32_MAX, &Product::multiply_across_b);
+      multiply(INT32_MAX / 4 * 4, &Product::multiply_across_b);
     else if (a_.along != Codes::kApart)
-      in_blocks(slots_, &Product::stream_a);
+      multiply(slots_, &Product::stream_a);
     else
-      in_blocks((slots_ - kMostTaps) / 8 * 4, &Product::pack_both);
+      multiply((slots_ - kMostTaps) / 8 * 4, &Product::pack_both);
   }
 
  private:
-  Side side(const GemmOperand& o, int32_t count) const {
-    const ptrdiff_t size = ptrdiff_t(element_bytes(o.element));
-    // A single segment of a single term has whatever stride is convenient.
-    return {static_cast<const int8_t*>(o.data),
-            o.stride * size,
-            o.outer_stride * size,
-            o.inner_stride * size,
-            o.element,
-            codes_along(o, o.inner_stride, o.stride | o.outer_stride),
-            codes_along(o, o.stride, o.inner_stride | o.outer_stride),
-            count};
-  }
-
-  /// Cuts k so that `slots` terms are enough for a vector, and so that sums of 32 bits are.
-  void in_blocks(int32_t slots, void (Product::*multiply)(const Block&) const) const {
-    int32_t most = slots;
-    if (g_.c_element == Element::kInt64 && g_.block_terms < most)
-      most = g_.block_terms < 2 ? 2 : g_.block_terms;
-    bool adds = g_.store == GemmStore::kAdd;
-    if (terms_ > most) {
-      const int32_t size = most < 4 ? most : most / 4 * 4;
-      for (int32_t segment = 0; segment < segments_; ++segment)
-        for (int32_t first = 0; first < terms_; first += size, adds = true)
-          (this->*multiply)({segment, 1, first, terms_ - first < size ? terms_ - first : size, adds});
-      return;
-    }
-    const int32_t fit = slots / whole_groups(terms_), fold = most / terms_;
-    const int32_t size = fit < fold ? fit : fold;
-    for (int32_t segment = 0; segment < segments_; segment += size, adds = true)
-      (this->*multiply)({segment, segments_ - segment < size ? segments_ - segment : size, 0, terms_, adds});
-  }
-
-  /// Vectors i .. i + count - 1 of one segment of a block.
-  [[gnu::noinline]] Vectors vectors(const Side& side, int32_t i, int32_t count, const Block& block,
-                                    int32_t segment) const {
-    const ptrdiff_t at =
-        i * side.stride + (block.segment + segment) * side.segment_stride + block.first * side.term_stride;
-    return {side.data + at, side.stride, side.term_stride, side.element, side.along,
-            side.across,    count,       block.terms};
+  void multiply(int32_t slots, void (Product::*way)(const Block&) const) const {
+    in_blocks(g_, k_, slots, [this, way](const Block& block) { (this->*way)(block); });
   }
 
   /// Vectors i .. i + 3 side by side, as far as there are any.
   [[gnu::noinline]] void pack_panel(const Side& side, int32_t i, const Block& block, Order order) const {
     const int32_t left = side.count - i, count = left < 4 ? left : 4;
     if (count < 4)
-      for (int32_t at = 0; at < 2 * block.slots(); ++at) words_[at] = 0;
+      for (int32_t at = 0; at < 2 * slots_of(block); ++at) words_[at] = 0;
     for (int32_t segment = 0; segment < block.segments; ++segment)
-      pack(vectors(side, i, count, block, segment),
+      pack(vectors_of(side, i, count, block, segment),
            {words_ + 2 * segment * whole_groups(block.terms), 4, 1, order});
   }
   void pack_vector(const Side& side, int32_t i, const Block& block, Order order) const {
     for (int32_t segment = 0; segment < block.segments; ++segment)
-      pack(vectors(side, i, 1, block, segment),
+      pack(vectors_of(side, i, 1, block, segment),
            {words_ + segment * whole_groups(block.terms) / 2, 1, 0, order});
   }
 
-  Stream stream(const Side& side, const Block& block) const {
-    return {vectors(side, 0, 0, block, 0).data,
-            side.stride,
-            side.segment_stride,
-            0,
-            side.count,
-            1,
-            block.segments,
-            block.terms};
-  }
-
-  /// `stride`, `vector_stride` in elements of c, which begins at (row, column).
-  [[gnu::noinline]] Sums sums(int32_t row, int32_t column, ptrdiff_t stride, ptrdiff_t vector_stride,
-                              int32_t left, const Block& block) const {
-    const bool wide = g_.c_element == Element::kInt64;
-    const ptrdiff_t size = wide ? 8 : 4, at = ptrdiff_t(row) * g_.c_stride + column;
-    return {static_cast<char*>(g_.c) + at * size,
-            stride * size,
-            vector_stride * size,
-            0,
-            left < 4 ? left : 4,
-            wide,
-            block.adds};
-  }
-
-  [[gnu::noinline]] static void multiply_panel_as(Codes codes, const int32_t* panel, const Stream& s,
-                                                  const Sums& to) {
-    switch (codes) {
-      case Codes::kBytes: return multiply_panel<Codes::kBytes>(panel, s, to);
-      case Codes::kUppers: return multiply_panel<Codes::kUppers>(panel, s, to);
-      case Codes::kHalves: return multiply_panel<Codes::kHalves>(panel, s, to);
-      case Codes::kApart: return;
-    }
-  }
-  [[gnu::noinline]] static void multiply_vector_as(Codes codes, const int32_t* packed, const Stream& s,
-                                                   const Sums& to) {
-    switch (codes) {
-      case Codes::kBytes: return multiply_vector<Codes::kBytes>(packed, s, to);
-      case Codes::kUppers: {
-        const bool aligned = (reinterpret_cast<uintptr_t>(s.data - 1) | uintptr_t(s.stride)) % 4 == 0;
-        if (aligned && s.segments == 1) return multiply_vector_pairs(packed, s, to);
-        return multiply_vector<Codes::kUppers>(packed, s, to);
-      }
-      case Codes::kHalves: return multiply_vector<Codes::kHalves>(packed, s, to);
-      case Codes::kApart: return;
-    }
-  }
-  static void multiply_across_as(const Vectors& one, const Vectors& four, Four& sums) {
-    switch (four.across) {
-      case Codes::kBytes: return multiply_across<Codes::kBytes>(one, four, sums);
-      case Codes::kUppers: return multiply_across<Codes::kUppers>(one, four, sums);
-      case Codes::kHalves: return multiply_across<Codes::kHalves>(one, four, sums);
-      case Codes::kApart: return;
-    }
-  }
-  static Order order_of(Codes codes) { return codes == Codes::kBytes ? Order::kEvenOdd : Order::kNatural; }
-
   void stream_b(const Block& block) const {
     const Order order = order_of(b_.along);
+    const Stream stream = stream_of(b_, block);
     int32_t m = 0;
     for (; a_.count - m >= kFewRows; m += 4) {
       pack_panel(a_, m, block, order);
-      multiply_panel_as(b_.along, words_, stream(b_, block), sums(m, 0, 1, g_.c_stride, a_.count - m, block));
+      multiply_panel_as(b_.along, words_, stream,
+                        sums_at(g_, m, 0, 1, g_.c_stride, a_.count - m, block.adds));
     }
     for (; m < a_.count; ++m) {
       pack_vector(a_, m, block, order);
-      multiply_vector_as(b_.along, words_, stream(b_, block), sums(m, 0, 1, 0, 1, block));
+      multiply_vector_as(b_.along, words_, stream, sums_at(g_, m, 0, 1, 0, 1, block.adds));
     }
   }
 
   void stream_a(const Block& block) const {
+    const Stream stream = stream_of(a_, block);
     for (int32_t n = 0; n < b_.count; n += 4) {
       pack_panel(b_, n, block, order_of(a_.along));
-      multiply_panel_as(a_.along, words_, stream(a_, block), sums(0, n, g_.c_stride, 1, b_.count - n, block));
+      multiply_panel_as(a_.along, words_, stream,
+                        sums_at(g_, 0, n, g_.c_stride, 1, b_.count - n, block.adds));
     }
   }
 
   void multiply_across_b(const Block& block) const {
     for (int32_t m = 0; m < a_.count; ++m) {
-      Vectors one = vectors(a_, m, 1, block, 0), four = vectors(b_, 0, 4, block, 0);
-      Sums to = sums(m, 0, 0, 1, 4, block);
+      const Vectors one = vectors_of(a_, m, 1, block, 0);
+      Vectors four = vectors_of(b_, 0, 4, block, 0);
+      Sums to = sums_at(g_, m, 0, 0, 1, 4, block.adds);
       for (int32_t left = b_.count; left > 0; left -= 4) {
         if (left < 4) to.vectors = four.count = left;
         Four s = {};
@@ -223,11 +160,7 @@ class Product {
   /// Column n = tap * channels + channel of overlapping windows is the signal of a channel from step `tap` on: packed
   /// once, it serves all taps.
   void pack_both(const Block& block) const {
-    const GemmOperand& b = g_.b;
-    const bool overlaps = b.stride == 1 && segments_ == 1 && b.inner_stride > 0 &&
-                          (g_.shape.n <= b.inner_stride || g_.shape.n % b.inner_stride == 0);
-    const int32_t channels = overlaps && g_.shape.n > b.inner_stride ? b.inner_stride : g_.shape.n;
-    const int32_t taps = g_.shape.n / channels;
+    const int32_t channels = signal_channels(g_, k_), taps = g_.shape.n / channels;
     for (int32_t m = 0; m < a_.count; m += 4) {
       pack_panel(a_, m, block, Order::kNatural);
       for (int32_t tap = 0; tap < taps; tap += kMostTaps)
@@ -241,10 +174,10 @@ class Product {
   /// Up to four neighbouring columns from n on, and theirs `taps` times `channels` further on.
   void multiply_channels(const Block& block, int32_t m, int32_t n, int32_t taps, int32_t channels,
                          int32_t count) const {
-    int32_t* columns = words_ + 2 * block.slots();
+    int32_t* columns = words_ + 2 * slots_of(block);
     const int32_t pitch = block.segments * whole_groups(block.terms + taps - 1) / 2;
     for (int32_t segment = 0; segment < block.segments; ++segment) {
-      Vectors signal = vectors(b_, n, count, block, segment);
+      Vectors signal = vectors_of(b_, n, count, block, segment);
       signal.terms += taps - 1;
       pack(signal,
            {columns + segment * whole_groups(block.terms) / 2, 1, pitch, Order::kNatural, Zeros::kBehind});
@@ -257,7 +190,7 @@ class Product {
                             taps,
                             block.segments,
                             block.terms};
-    Sums to = sums(m, n, 1, g_.c_stride, a_.count - m, block);
+    Sums to = sums_at(g_, m, n, 1, g_.c_stride, a_.count - m, block.adds);
     to.tap_stride = channels * to.stride;
     multiply_panel<Codes::kHalves>(words_, signals, to);
   }
@@ -270,8 +203,9 @@ class Product {
 
   const Gemm& g_;
   int32_t* words_;
+  Segments k_;
   Side a_, b_;
-  int32_t segments_, terms_, slots_;
+  int32_t slots_;
 };
 
 void run(const Gemm& g) {

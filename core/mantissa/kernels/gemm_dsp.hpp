@@ -1,7 +1,7 @@
 // The matrix product for Armv7E-M and Armv8-M cores with DSP instructions: M4, M7, M33.
 // Two 16-bit products per instruction; four vectors share each load.
 #pragma once
-#include "mantissa/kernels/gemm.hpp"
+#include "mantissa/kernels/gemm_blocks.hpp"
 
 namespace mantissa {
 
@@ -14,8 +14,6 @@ namespace dsp {
 constexpr int32_t kMostTerms = 192;
 /// Taps of one packed signal, see PackedColumns.
 constexpr int32_t kMostTaps = 8;
-
-constexpr int32_t whole_groups(int32_t terms) { return (terms + 3) / 4 * 4; }
 
 /// Four vectors of 16-bit codes; float32 is left to the reference.
 constexpr size_t gemm_scratch_bytes(const GemmShape& shape, Element a, Element) {

@@ -5,28 +5,12 @@
 // read a word at a time where their strides allow.
 #pragma once
 #include "mantissa/kernels/dsp_intrinsics.hpp"
-#include "mantissa/kernels/gemm_dsp.hpp"
+#include "mantissa/kernels/gemm_blocks.hpp"
 
 namespace mantissa::dsp {
 
-/// How consecutive codes lie in memory.
-enum class Codes : uint8_t {
-  kBytes,   ///< int8, one after the other
-  kUppers,  ///< int8, the upper bytes of aligned int16
-  kHalves,  ///< int16, one after the other
-  kApart,   ///< any other way
-};
-
 /// The order of four terms in the two pairs of a group: 0 1, 2 3 or, as SXTB16 gives them, 0 2, 1 3.
 enum class Order : uint8_t { kNatural, kEvenOdd };
-
-/// Codes whose neighbours are `stride` elements apart, everything else in `others` a multiple of two.
-inline Codes codes_along(const GemmOperand& o, int32_t stride, int32_t others) {
-  if (o.element == Element::kInt16) return stride == 1 ? Codes::kHalves : Codes::kApart;
-  if (stride == 1) return Codes::kBytes;
-  const bool odd = reinterpret_cast<uintptr_t>(o.data) % 2 == 1;
-  return stride == 2 && odd && others % 2 == 0 ? Codes::kUppers : Codes::kApart;
-}
 
 /// The two pairs of four codes: in natural order for kUppers and kHalves, even and odd for kBytes.
 struct Group {
@@ -61,21 +45,6 @@ template <Codes kCodes>
 inline constexpr int32_t kGroupBytes = kCodes == Codes::kBytes ? 4 : 8;
 template <Codes kCodes>
 inline constexpr Order kOrder = kCodes == Codes::kBytes ? Order::kEvenOdd : Order::kNatural;
-
-inline int32_t load_code(const int8_t* p, Element element) {
-  return element == Element::kInt8 ? *p : *reinterpret_cast<const int16_t*>(p);
-}
-
-/// `count` vectors (at most four) of `terms` codes: (v, k) is data[v * stride + k * term_stride], bytes.
-struct Vectors {
-  const int8_t* data;
-  ptrdiff_t stride, term_stride;
-  Element element;
-  Codes along, across;  ///< in the direction of k, of v
-  int32_t count, terms;
-
-  int32_t code(int32_t v, int32_t k) const { return load_code(data + v * stride + k * term_stride, element); }
-};
 
 /// Where pair p of vector v goes: words[p * pair_pitch + v * vector_pitch].
 struct Packing {
@@ -150,7 +119,8 @@ void pack_across(const Vectors& from, Packing to) {
       int32_t code[4] = {};
       const int32_t count = from.terms - k < 4 ? from.terms - k : 4;
       const int32_t first = to.zeros == Zeros::kBefore ? 4 - count : 0;
-      for (int32_t i = 0; i < count; ++i) code[first + i] = from.code(v, k + i);
+      for (int32_t i = 0; i < count; ++i)
+        code[first + i] = load_code(from.data + v * from.stride + (k + i) * from.term_stride, from.element);
       const bool natural = to.order == Order::kNatural;
       words[0] = pair(code[0], code[natural ? 1 : 2]);
       words[to.pair_pitch] = pair(code[natural ? 2 : 1], code[3]);

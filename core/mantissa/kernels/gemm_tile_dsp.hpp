@@ -14,29 +14,6 @@ struct Stream {
   int32_t count, taps, segments, terms;
 };
 
-/// Where sums go: (tap, i, v) is at c + tap * tap_stride + i * stride + v * vector_stride, bytes.
-struct Sums {
-  char* c;
-  ptrdiff_t stride, vector_stride, tap_stride;
-  int32_t vectors;  ///< 1 to 4
-  bool wide, adds;
-
-  /// One sum of 32 bits into c.
-  void store(char* at, int32_t sum) const {
-    if (wide) {
-      int64_t* element = reinterpret_cast<int64_t*>(at);
-      *element = (adds ? *element : 0) + sum;
-    } else {
-      int32_t* element = reinterpret_cast<int32_t*>(at);
-      *element = (adds ? *element : 0) + sum;
-    }
-  }
-  [[gnu::noinline]] void store(char* at, int32_t a, int32_t b, int32_t third, int32_t d) const {
-    const int32_t sum[4] = {a, b, third, d};
-    for (int32_t v = 0; v < vectors; ++v) store(at + v * vector_stride, sum[v]);
-  }
-};
-
 template <Codes kCodes>
 [[gnu::always_inline]] inline void add_segment(const int32_t*& panel, const int8_t* q, int32_t terms,
                                                Four& sums) {
