@@ -14,6 +14,7 @@ void add_train(CLI::App& program, Command& chosen);
 void add_eval(CLI::App& program, Command& chosen);
 void add_plan(CLI::App& program, Command& chosen);
 void add_device(CLI::App& program, Command& chosen);
+void add_export(CLI::App& program, Command& chosen);
 void add_demo(CLI::App& program, Command& chosen);
 void add_generate(CLI::App& program, Command& chosen);
 void add_kernels(CLI::App& program, Command& chosen);

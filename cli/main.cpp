@@ -88,6 +88,7 @@ int main(int argc, char** argv) {
   mantissa::cli::add_eval(program, chosen);
   mantissa::cli::add_plan(program, chosen);
   mantissa::cli::add_device(program, chosen);
+  mantissa::cli::add_export(program, chosen);
   mantissa::cli::add_demo(program, chosen);
   mantissa::cli::add_generate(program, chosen);
   mantissa::cli::add_kernels(program, chosen);

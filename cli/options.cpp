@@ -87,6 +87,19 @@ void add_kernels_option(CLI::App& command, std::string& kernels) {
       ->option_text("NAME");
 }
 
+void add_optimizer_options(CLI::App& command, TrainingOverrides& o) {
+  command
+      .add_option("--lr", o.lr, "Learning rate (default: the model's; for another batch in proportion to it)")
+      ->check(in_range(host::kLearningRate))
+      ->option_text("X");
+  command.add_option("--momentum", o.momentum, "Momentum; 0 keeps none")
+      ->check(in_range(host::kMomentum))
+      ->option_text("X");
+  command.add_option("--weight-decay", o.weight_decay, "Weight decay")
+      ->check(in_range(host::kWeightDecay))
+      ->option_text("X");
+}
+
 void add_training_options(CLI::App& command, TrainingOverrides& o) {
   command.add_option("--samples", o.samples, "Train with the first N samples only (default: all)")
       ->check(in_range(host::kSamples))
@@ -95,19 +108,10 @@ void add_training_options(CLI::App& command, TrainingOverrides& o) {
       ->check(in_range(host::kEpochs))
       ->option_text("N");
   add_batch_option(command, o.batch);
-  command
-      .add_option("--lr", o.lr, "Learning rate (default: the model's; for another batch in proportion to it)")
-      ->check(in_range(host::kLearningRate))
-      ->option_text("X");
+  add_optimizer_options(command, o);
   command.add_option("--schedule", o.schedule, "Of the learning rate: constant, or linear down to 0")
       ->transform(schedule_name())
       ->option_text("NAME");
-  command.add_option("--momentum", o.momentum, "Momentum; 0 keeps none")
-      ->check(in_range(host::kMomentum))
-      ->option_text("X");
-  command.add_option("--weight-decay", o.weight_decay, "Weight decay")
-      ->check(in_range(host::kWeightDecay))
-      ->option_text("X");
   command.add_option("--seed", o.seed, "Of initial values, order of samples and rounding")->option_text("N");
 }
 

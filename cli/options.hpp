@@ -31,6 +31,8 @@ void add_recipe_option(CLI::App& command, std::string& recipe);
 void add_kernels_option(CLI::App& command, std::string& kernels);
 /// Explains the * in the help of the three options before it.
 inline constexpr char kSameResult[] = "* The result does not depend on it, not by a bit.\n\n";
+/// --lr, --momentum, --weight-decay.
+void add_optimizer_options(CLI::App& command, TrainingOverrides& overrides);
 /// --samples, --epochs, --batch, --lr, --momentum, --weight-decay, --schedule, --seed.
 void add_training_options(CLI::App& command, TrainingOverrides& overrides);
 

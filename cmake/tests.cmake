@@ -35,6 +35,15 @@ find_package(Python3 COMPONENTS Interpreter)
 if(TARGET mantissa AND Python3_FOUND)
   add_test(NAME cli COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/cli_test.py $<TARGET_FILE:mantissa>)
   set_tests_properties(cli PROPERTIES TIMEOUT 600)
+
+  # Exported models compile with the core alone, and train as the program does.
+  set(sanitize_flags)
+  if(MANTISSA_SANITIZE)
+    set(sanitize_flags -fsanitize=${MANTISSA_SANITIZE})
+  endif()
+  add_test(NAME export COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/export_test.py $<TARGET_FILE:mantissa>
+    ${CMAKE_CXX_COMPILER} $<TARGET_FILE:mantissa_core> ${sanitize_flags})
+  set_tests_properties(export PROPERTIES TIMEOUT 600)
 endif()
 
 # All benchmarks are one program.
@@ -60,10 +69,10 @@ if(MANTISSA_FUZZ)
   endforeach()
 endif()
 
-# Each C++ file in examples/ is a program of its own, and must run.
-file(GLOB_RECURSE examples CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.cpp)
+# Each C++ file in a folder of examples/ is a program of its own, and must run.
+file(GLOB examples CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*/*.cpp)
 foreach(source IN LISTS examples)
   cmake_path(GET source STEM name)
-  mantissa_program(example_${name} ${source})
+  mantissa_program(example_${name} ${source} ${PROJECT_SOURCE_DIR}/examples/print_host.cpp)
   add_test(NAME example_${name} COMMAND example_${name})
 endforeach()

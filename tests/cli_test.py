@@ -66,7 +66,7 @@ class Cli(unittest.TestCase):
         return copy
 
     def test_help_has_an_example_for_each_command(self):
-        for words in [[], ["train"], ["eval"], ["plan"], ["demo"], ["generate"], ["generate", "ecg"], ["kernels"]]:
+        for words in [[], ["train"], ["eval"], ["plan"], ["export"], ["demo"], ["generate"], ["generate", "ecg"], ["kernels"]]:
             done = self.run_program(*words, "--help")
             self.assertEqual(done.returncode, 0)
             self.assertRegex(done.stdout, r"Example: mantissa ")
@@ -169,6 +169,38 @@ class Cli(unittest.TestCase):
         self.expect_error(self.train(model=broken), 1, "broken.toml", "unknown key 'kernal'", "did you mean 'kernel'?")
         broken.write_text(self.model.read_text().replace('type = "flatten"', 'type = "relu"'))
         self.expect_error(self.train(model=broken), 1, "linear1", "8 steps arrive")
+
+    def test_an_export_says_what_it_takes(self):
+        out = self.folder / "exported" / "deep"
+        done = self.run_program("export", self.model, "--recipe", "int8", "--input-range", 9.5, "-o", out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"(?s)recipe int8, batch 1, lr 0\.0015625, momentum 0\.9.*arena +[\d,]+ bytes.*"
+                                      r"written to .*deep/ecg\.hpp and .*deep/ecg\.cpp\n\Z")
+        self.assertEqual(sorted(path.name for path in out.iterdir()), ["ecg.cpp", "ecg.hpp"])
+        header = (out / "ecg.hpp").read_text()
+        for part in ["mantissa export ", " --recipe int8 --name ecg --batch 1 ", "float input_range = 9.5f",
+                     '"normal", "ventricular"']:
+            self.assertIn(part, header)
+
+    def test_what_cannot_be_exported_is_one_clear_error(self):
+        saved, out = self.folder / "sym8.mnt", self.folder / "not_exported"
+        self.assertEqual(self.train("--epochs", 1, "--recipe", "sym8", "--save", saved).returncode, 0)
+        occupied = self.folder / "occupied"
+        (occupied / "ecg.cpp").mkdir(parents=True)
+        for words, parts in [
+                ([self.model, "--recipe", "int9"], ["'int9'", "did you mean 'int8'?"]),
+                ([saved, "--recipe", "int8"], ["sym8.mnt", "'sym8', not 'int8'"]),
+                ([self.model, "--weights"], ["ecg.toml", "saved models"]),
+                ([self.model, "--name", "3d"], ["'3d'", "'model_3d' would do"]),
+                ([self.model, "--name", "class"], ["'class'", "'model_class' would do"]),
+                ([self.model, "--input-range", -1], ["-1", "positive"]),
+                ([self.data / "train_x.npy"], ["train_x.npy", "not TOML"]),
+                ([self.folder / "none.mnt"], ["none.mnt", "cannot be read"])]:
+            self.expect_error(self.run_program("export", *words, "-o", out), 1, *parts)
+            self.assertFalse(out.exists())
+        self.expect_error(self.run_program("export", self.model, "-o", self.model / "x"), 1, "ecg.toml/x", "folder")
+        self.expect_error(self.run_program("export", self.model, "-o", occupied), 1, "ecg.cpp", "not a regular file")
+        self.assertEqual(sorted(path.name for path in occupied.iterdir()), ["ecg.cpp"])
 
     def test_bad_data_is_one_clear_error(self):
         data = self.copy_of_data("bad")

@@ -219,6 +219,9 @@ std::string describe(const mantissa::Error& error, const Description& descriptio
     case ErrorCode::kNoCheckpoint:
       return fmt::format("{}: the flash holds no whole state; initialize the engine, train and save it first",
                          s.layer);
+    case ErrorCode::kBatchOpen:
+      return fmt::format("{}: {} of {} samples of a batch are in; a state is saved between batches", s.layer,
+                         error.found, error.limit);
     case ErrorCode::kOtherPlan:
       return fmt::format(
           "{}: the state in the flash is of another model, recipe or momentum; initialize the engine instead",

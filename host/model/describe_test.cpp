@@ -20,7 +20,7 @@ constexpr ErrorCode kAllCodes[] = {
     ErrorCode::kArenaTooSmall, ErrorCode::kArenaMisaligned, ErrorCode::kNotAClassifier,
     ErrorCode::kUnsupported,   ErrorCode::kBadOption,       ErrorCode::kKernelMismatch,
     ErrorCode::kBadFlash,      ErrorCode::kFlashTooSmall,   ErrorCode::kFlashFailed,
-    ErrorCode::kNoCheckpoint,  ErrorCode::kOtherPlan};
+    ErrorCode::kNoCheckpoint,  ErrorCode::kBatchOpen,       ErrorCode::kOtherPlan};
 
 constexpr Detail kAllDetails[] = {Detail::kNone,
                                   Detail::kStoredSymInt32,

@@ -28,6 +28,7 @@ enum class ErrorCode : uint8_t {
   kFlashTooSmall,   // found: bytes of a slot, limit: bytes needed
   kFlashFailed,     // could not be erased, programmed or read back; found: slot
   kNoCheckpoint,    // neither slot holds a whole state of this version
+  kBatchOpen,       // nothing is saved in the middle of a batch; found: samples so far, limit: the batch
   kOtherPlan,       // the state is of another model, recipe or momentum
 };
 

@@ -1,0 +1,83 @@
+#include "host/export/export_model.hpp"
+
+#include <gtest/gtest.h>
+
+#include "host/error.hpp"
+#include "host/export/templates.hpp"
+
+namespace mantissa::host {
+namespace {
+
+SavedModel ecg(const std::string& recipe = "int8") {
+  SavedModel model;
+  model.description = read_description(MANTISSA_SOURCE_DIR "/examples/ecg/ecg.toml");
+  model.description.training.batch = 1;
+  model.recipe = find_recipe(recipe, model.description);
+  return model;
+}
+
+std::string message_of(const SavedModel& model, const ExportOptions& options) {
+  try {
+    export_model(model, options);
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(ExportModel, RefusesNamesThatAreNone) {
+  EXPECT_EQ(message_of(ecg(), {.name = "3d"}), "'3d' cannot name a namespace of C++; 'model_3d' would do");
+}
+
+TEST(ExportModel, RefusesARangeThatIsNone) {
+  EXPECT_EQ(message_of(ecg(), {.name = "ecg", .input_range = -1.0f}),
+            "an input range of -1; it must be positive and finite");
+  EXPECT_NE(message_of(ecg(), {.name = "ecg", .input_range = std::numeric_limits<float>::infinity()}), "");
+}
+
+TEST(ExportModel, RefusesWeightsThatAreNotThere) {
+  EXPECT_TRUE(contains(message_of(ecg(), {.name = "ecg", .trained = Trained::kInclude}),
+                       "model 'ecg' has not been trained"));
+}
+
+TEST(ExportModel, RefusesWhatCanNotBePlanned) {
+  SavedModel model = ecg();
+  model.description.nodes.pop_back();
+  model.description.layer_names.pop_back();
+  EXPECT_TRUE(contains(message_of(model, {.name = "ecg"}), "the loss needs scores of any sign"));
+  model = ecg();
+  model.description.classes = 7;
+  EXPECT_TRUE(contains(message_of(model, {.name = "ecg"}), "has 7 classes, but the layers give 5 outputs"));
+}
+
+TEST(ExportModel, AsksForTheRangeWhereOneIsNeeded) {
+  EXPECT_TRUE(
+      contains(export_model(ecg(), {.name = "ecg"}).header, "void init(uint64_t seed, float input_range);"));
+  EXPECT_TRUE(contains(export_model(ecg(), {.name = "ecg", .input_range = 3.5f}).header,
+                       "void init(uint64_t seed, float input_range = 3.5f);"));
+  EXPECT_TRUE(contains(export_model(ecg("float32"), {.name = "ecg"}).header, "float input_range = 1.0f);"));
+  EXPECT_TRUE(contains(export_model(ecg("sym12"), {.name = "ecg"}).header, "float input_range = 1.0f);"));
+}
+
+TEST(ExportModel, TextsFromOutsideStayWhereTheyBelong) {
+  SavedModel model = ecg();
+  model.description.name = "a\n#error";
+  model.description.class_names[0] = "\", 0}; #error";
+  model.description.layer_names[0] = "conv\\\n#error";
+  const ExportedModel exported = export_model(model, {.name = "ecg", .command = "mantissa\n#error"});
+  for (const std::string& text : {exported.header, exported.source}) EXPECT_FALSE(contains(text, "\n#error"));
+  EXPECT_TRUE(contains(exported.header, R"({"\", 0}; #error", )"));
+}
+
+TEST(Templates, PlacesAndConditions) {
+  const std::string text = "a @X@ b\n@IF(ONE)\none\n@ELSE\nother\n@END\nend @X@@Y@\n";
+  EXPECT_EQ(fill_template(text, {{"X", "@Y@"}, {"Y", "2"}}, {"ONE"}), "a @Y@ b\none\nend @Y@2\n");
+  EXPECT_EQ(fill_template(text, {{"X", "1"}, {"Y", "2"}}, {}), "a 1 b\nother\nend 12\n");
+}
+
+}  // namespace
+}  // namespace mantissa::host

@@ -1,0 +1,158 @@
+// Attributes that have their default are left out; the plan's fingerprint, which the compiler checks, guards them.
+#include "host/export/model_code.hpp"
+
+#include <fmt/format.h>
+
+#include "host/export/cpp_text.hpp"
+
+namespace mantissa::host {
+namespace {
+
+/// Designated initialisers, separated by commas.
+class Fields {
+ public:
+  void add(std::string_view name, std::string_view value) {
+    text_ += fmt::format("{}.{} = {}", text_.empty() ? "" : ", ", name, value);
+  }
+  void add(std::string_view name, int32_t value) { add(name, fmt::format("{}", value)); }
+  void add_unless(int32_t usual, std::string_view name, int32_t value) {
+    if (value != usual) add(name, value);
+  }
+  std::string in_braces() const { return fmt::format("{{{}}}", text_); }
+
+ private:
+  std::string text_;
+};
+
+void add_parameters(Fields& fields, const Node& node) {
+  if (node.bias == Bias::kNone) fields.add("bias", "mantissa::Bias::kNone");
+  if (node.training == Training::kFrozen) fields.add("training", "mantissa::Training::kFrozen");
+}
+
+std::string conv1d_fields(const Node& node) {
+  Fields fields;
+  fields.add("channels", node.outputs);
+  fields.add("kernel", node.kernel);
+  fields.add_unless(1, "stride", node.stride);
+  fields.add_unless(1, "dilation", node.dilation);
+  fields.add_unless(1, "groups", node.groups);
+  switch (node.padding) {
+    case Padding::kValid: break;
+    case Padding::kSame: fields.add("padding", "mantissa::Padding::kSame"); break;
+    case Padding::kExplicit: fields.add("padding", "mantissa::Padding::kExplicit"); break;
+  }
+  fields.add_unless(0, "pad_left", node.pad_left);
+  fields.add_unless(0, "pad_right", node.pad_right);
+  add_parameters(fields, node);
+  return fields.in_braces();
+}
+
+std::string linear_fields(const Node& node) {
+  Fields fields;
+  fields.add("features", node.outputs);
+  add_parameters(fields, node);
+  return fields.in_braces();
+}
+
+std::string pool_fields(const Node& node) {
+  Fields fields;
+  fields.add("kernel", node.kernel);
+  fields.add_unless(node.kernel, "stride", node.stride);
+  return fields.in_braces();
+}
+
+std::string node_code(const Node& node) {
+  switch (node.op) {
+    case Op::kLinear: return fmt::format("mantissa::linear({})", linear_fields(node));
+    case Op::kConv1d: return fmt::format("mantissa::conv1d({})", conv1d_fields(node));
+    case Op::kRelu: return "mantissa::relu()";
+    case Op::kMaxPool1d: return fmt::format("mantissa::max_pool1d({})", pool_fields(node));
+    case Op::kAvgPool1d: return fmt::format("mantissa::avg_pool1d({})", pool_fields(node));
+    case Op::kGlobalAvgPool1d: return "mantissa::global_avg_pool1d()";
+    case Op::kFlatten: return "mantissa::flatten()";
+  }
+  return "";
+}
+
+std::string format_code(Format format) {
+  switch (format.kind) {
+    case FormatKind::kFloat32: return "mantissa::float32_format()";
+    case FormatKind::kSym: return fmt::format("mantissa::sym_format({})", format.bits);
+    case FormatKind::kSymInt32: return "mantissa::sym_int32_format()";
+  }
+  return "";
+}
+
+std::string formats_code(const LayerFormats& f, std::string_view indent) {
+  return fmt::format(
+      "{{.activation = {1},\n{0} .error = {2},\n{0} .weight = {3},\n{0} .parameter = {4},\n{0} .gradient = "
+      "{5},\n"
+      "{0} .momentum = {6}}}",
+      indent, format_code(f.activation), format_code(f.error), format_code(f.weight),
+      format_code(f.parameter), format_code(f.gradient), format_code(f.momentum));
+}
+
+std::string_view rounding_code(Rounding rounding) {
+  switch (rounding) {
+    case Rounding::kHalfAway: return "mantissa::Rounding::kHalfAway";
+    case Rounding::kHalfEven: return "mantissa::Rounding::kHalfEven";
+    case Rounding::kFloor: return "mantissa::Rounding::kFloor";
+    case Rounding::kStochastic: return "mantissa::Rounding::kStochastic";
+  }
+  return "";
+}
+
+std::string_view scaling_code(Scaling scaling) {
+  switch (scaling) {
+    case Scaling::kDynamic: return "mantissa::Scaling::kDynamic";
+    case Scaling::kDelayed: return "mantissa::Scaling::kDelayed";
+  }
+  return "";
+}
+
+std::string_view accumulation_code(Accumulation accumulation) {
+  switch (accumulation) {
+    case Accumulation::kAuto: return "mantissa::Accumulation::kAuto";
+    case Accumulation::kInt32: return "mantissa::Accumulation::kInt32";
+  }
+  return "";
+}
+
+std::string overrides_code(const NamedRecipe& recipe, const Description& description) {
+  if (recipe.overrides.empty()) return "";
+  std::string code = "constexpr mantissa::LayerOverride kOverrides[] = {\n";
+  for (const LayerOverride& o : recipe.overrides)
+    code += fmt::format("    // {}\n    {{.layer = {},\n     .formats = {}}},\n",
+                        cpp_comment(description.layer_names.at(static_cast<size_t>(o.layer))), o.layer,
+                        formats_code(o.formats, "                "));
+  return code + "};\n";
+}
+
+}  // namespace
+
+std::string model_code(const Description& description) {
+  std::string code =
+      fmt::format("constexpr auto kModel = mantissa::make_model(\n    mantissa::Shape{{{}, {}}}",
+                  description.input.steps, description.input.channels);
+  std::string comment;
+  for (size_t i = 0; i < description.nodes.size(); ++i) {
+    code += fmt::format(",{}\n    {}", comment, node_code(description.nodes[i]));
+    comment = fmt::format("  // {}", cpp_comment(description.layer_names[i]));
+  }
+  return fmt::format("{});{}\n", code, comment);
+}
+
+std::string recipe_code(const NamedRecipe& recipe, const Description& description) {
+  const Recipe& r = recipe.settings;
+  return fmt::format(
+      "{}constexpr mantissa::Recipe kRecipe = {{\n    .formats = {},\n    .overrides = {},\n    .scaling = "
+      "{},\n"
+      "    .margin = {},\n    .decay = {},\n    .wire_rounding = {},\n    .parameter_rounding = {},\n"
+      "    .accumulation = {}}};\n",
+      overrides_code(recipe, description), formats_code(r.formats, "               "),
+      recipe.overrides.empty() ? "{}" : "kOverrides", scaling_code(r.scaling), cpp_float(r.margin),
+      cpp_float(r.decay), rounding_code(r.wire_rounding), rounding_code(r.parameter_rounding),
+      accumulation_code(r.accumulation));
+}
+
+}  // namespace mantissa::host
