@@ -30,6 +30,7 @@ struct RunArguments {
   BoardArguments board;
   TrainingOverrides training;
   bool count = false;
+  uint32_t count_from = 0;
 };
 
 int list_boards() {
@@ -205,7 +206,10 @@ int run(const RunArguments& a) {
   hooks.stop = &interrupted;
   print_heading(model, plan, a, data.train.size());
   const auto samples = static_cast<uint32_t>(data.train.size());
-  auto returned = host::train_on_board(plan, data.train, {t, samples, data.input_absmax}, hooks);
+  auto returned = host::train_on_board(
+      plan, data.train,
+      {.training = t, .samples = samples, .input_range = data.input_absmax, .count_from = a.count_from},
+      hooks);
   HostRun on_host(model, data);
   if (returned) on_host.train(data, t, interrupted);
   if (interrupted) {
@@ -230,6 +234,9 @@ void add_run(CLI::App& device, Command& chosen) {
   add_training_options(*command, a->training);
   command->add_option("--kernels", a->kernels, "The board's: fast (default) or ref")->option_text("NAME");
   command->add_flag("--count", a->count, "Count the board's instructions, step by step (slower)");
+  command->add_option("--count-from", a->count_from, "The first step that is counted (default: 0)")
+      ->option_text("N")
+      ->needs("--count");
   command->add_option("--json", a->json, "Write the results there as JSON")->option_text("FILE");
   command->add_option("--save", a->save, "Write the trained model there")->option_text("FILE");
   command->callback([a, &chosen] { chosen = [a] { return run(*a); }; });

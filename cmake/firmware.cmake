@@ -43,6 +43,7 @@ function(mantissa_board core board flash_start flash_kib ram_start ram_kib)
     -Wl,--defsym=ram_start=${ram_start},--defsym=ram_bytes=${ram_bytes} PARENT_SCOPE)
 endfunction()
 mantissa_board(cm0 microbit 0 256 0x20000000 16)
+mantissa_board(cm0 mps2-an385 0 4096 0x20000000 4096)  # a Cortex-M3 with room to count what does not fit a microbit
 mantissa_board(cm3 stm32vldiscovery 0x08000000 128 0x20000000 8)
 mantissa_board(cm3 mps2-an385 0 4096 0x20000000 4096)
 mantissa_board(cm4 netduinoplus2 0x08000000 1024 0x20000000 192)

@@ -15,6 +15,7 @@ struct JobSettings {
   uint32_t samples = 0;       ///< per epoch
   float input_range = 0;      ///< largest magnitude of a normalised input
   firmware::JobTask task = firmware::JobTask::kTrain;
+  uint32_t count_from = 0;  ///< kCount: batches before this one are not counted
 };
 
 /// The job as it lies in flash. Throws Error if the plan has more layers than there is room for.

@@ -58,11 +58,14 @@ def write_data(folder, model, samples, seed=1):
     return folder
 
 
-def device_run(model, data, folder, *options):
-    """Returns the results, as `mantissa device run --json` writes them."""
+def device_run(model, data, folder, *options, firmware=None, may_be_too_large=False):
+    """Returns the results, as `mantissa device run --json` writes them; None if the board's memory is too small."""
     out = pathlib.Path(folder) / "result.json"
-    words = [MANTISSA, "device", "run", model.path, "--data", data, "--firmware", FIRMWARE, "--json", out, *options]
+    words = [MANTISSA, "device", "run", model.path, "--data", data, "--firmware", firmware or FIRMWARE, "--json", out,
+             *options]
     run = subprocess.run(list(map(str, words)), capture_output=True, text=True)
+    if may_be_too_large and "bytes of RAM" in run.stderr:
+        return None
     if run.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, words))}\n{run.stdout}{run.stderr}")
     return json.loads(out.read_text())
