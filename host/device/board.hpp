@@ -32,4 +32,7 @@ enum class BoardKernels : uint8_t {
 /// What products take beside their operands, for plans.
 GemmScratch gemm_scratch(const Board& board, BoardKernels kernels);
 
+/// Room for the stack. Every run measures what it uses and fails if that is all of it.
+uint32_t stack_bytes(const Board& board, BoardKernels kernels);
+
 }  // namespace mantissa::host

@@ -9,7 +9,6 @@ namespace mantissa::host {
 namespace {
 
 constexpr int kTileBytes = 512;
-constexpr uint32_t kStackBytes = 2048;
 
 uint32_t multiple_of_8(size_t bytes) { return static_cast<uint32_t>((bytes + 7) / 8 * 8); }
 
@@ -49,7 +48,7 @@ BoardPlan::BoardPlan(const Description& description, const NamedRecipe& recipe, 
   memory_ = {.static_bytes = image_.symbol("__static_end") - image_.symbol("__ram_start"),
              .arena_bytes = multiple_of_8(s.arena_bytes),
              .sample_bytes = multiple_of_8(static_cast<size_t>(s.input.size()) * sizeof(float)),
-             .stack_bytes = kStackBytes};
+             .stack_bytes = stack_bytes(target.board, target.kernels)};
 }
 
 }  // namespace mantissa::host

@@ -1,10 +1,11 @@
-// mkdtemp() chooses a name that nobody else has.
+// mkdtemp() chooses a name that nobody else has, and makes the folder for its owner only.
 #include "host/device/temporary_folder.hpp"
 
 #include <fmt/format.h>
 #include <stdlib.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -13,12 +14,12 @@
 namespace mantissa::host {
 
 TemporaryFolder::TemporaryFolder() {
-  std::error_code error;
-  const std::filesystem::path parent = std::filesystem::temp_directory_path(error);
+  const char* chosen = std::getenv("TMPDIR");
+  const std::filesystem::path parent = chosen == nullptr || *chosen == '\0' ? "/tmp" : chosen;
   std::string name = (parent / "mantissa_XXXXXX").string();
-  if (error || mkdtemp(name.data()) == nullptr)
+  if (mkdtemp(name.data()) == nullptr)
     throw Error(fmt::format("{}: no temporary folder can be made there: {}; TMPDIR names another place",
-                            parent.string(), error ? error.message() : std::strerror(errno)));
+                            parent.string(), std::strerror(errno)));
   path_ = std::filesystem::canonical(name);
 }
 
