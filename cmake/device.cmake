@@ -38,3 +38,4 @@ foreach(program cm4/kernels_check_mps2-an386 cm7/kernels_check_mps2-an500 cm33/k
   set_tests_properties(device.kernels_${board} PROPERTIES LABELS device FIXTURES_REQUIRED firmware TIMEOUT 600)
 endforeach()
 mantissa_device_test(export tests/export_test.py --boards $<TARGET_FILE:mantissa> ${PROJECT_SOURCE_DIR}/build)
+mantissa_device_test(waveforms tests/same_output.py $<TARGET_FILE:example_waveforms> ${PROJECT_SOURCE_DIR}/build waveforms)

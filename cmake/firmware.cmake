@@ -72,3 +72,9 @@ foreach(board IN LISTS boards)
     target_compile_definitions(kernels_check_${board} PRIVATE MANTISSA_KERNELS=${fast_kernels})
   endif()
 endforeach()
+
+# The example that is C++ alone, from the source that hosts compile.
+foreach(board IN LISTS boards)
+  mantissa_firmware(waveforms_${board} ${board} ${PROJECT_SOURCE_DIR}/examples/waveforms/waveforms.cpp
+    ${PROJECT_SOURCE_DIR}/examples/print_board.cpp)
+endforeach()

@@ -1,8 +1,10 @@
-// A network written in C++, planned by the compiler, trained in a fixed array: what firmware does, here on a PC.
+// A network written in C++, planned by the compiler, trained in a fixed array: on a PC and, from the same source, on a
+// microcontroller, to the same bits.
 // It learns to tell square, sawtooth and triangle waves of any period, phase and offset apart, in integers.
 #include <array>
-#include <cstdio>
 
+#include "examples/print.hpp"
+#include "mantissa/model/compact_plan.hpp"
 #include "mantissa/model/engine.hpp"
 #include "mantissa/num/random.hpp"
 
@@ -16,12 +18,11 @@ constexpr auto kModel =
                relu(), max_pool1d({.kernel = 2}), flatten(), linear({.features = kClasses}));
 
 // One sample in memory at a time, sixteen to an update.
-constexpr auto kPlan = plan(kModel, int8_recipe(), {.batch = kBatch, .micro_batch = 1, .tile_bytes = 256});
-static_assert(kPlan.ok());
-static_assert(kPlan.value.summary.arena_bytes < 8 * 1024,
-              "training must fit in half of a 16 KB microcontroller");
+constexpr auto kMade = plan(kModel, int8_recipe(), {.batch = kBatch, .micro_batch = 1, .tile_bytes = 256});
+constexpr auto kPlan = compact<kMade>();
+static_assert(kPlan.summary.arena_bytes < 8 * 1024, "training must fit in half of a 16 KB microcontroller");
 
-alignas(8) static std::array<std::byte, kPlan.value.summary.arena_bytes> arena;
+alignas(8) static std::array<std::byte, kPlan.summary.arena_bytes> arena;
 
 /// Wave `index`: its label is index % 3, everything else is random.
 int32_t make_wave(uint32_t index, float* x) {
@@ -40,7 +41,7 @@ int32_t make_wave(uint32_t index, float* x) {
 }
 
 int main() {
-  Result<Engine> bound = Engine::bind(kPlan.value.view(), arena, kernels_ref);
+  Result<Engine> bound = Engine::bind(kPlan.view(), arena, kernels_ref);
   if (!bound.ok()) return 1;
   Engine& engine = bound.value;
   engine.initialize(1);
@@ -61,8 +62,7 @@ int main() {
     }
     engine.end_batch();
     if (batch % 50 == 49)
-      std::printf("batch %3d  loss %.3f  correct %2d of %d\n", batch + 1, double(loss) / (kBatch << 24),
-                  int(correct), kBatch);
+      print("batch ", batch + 1, "  loss ", Q24{loss / kBatch}, "  correct ", correct, " of ", kBatch, "\n");
   }
 
   int32_t correct = 0;
@@ -71,8 +71,7 @@ int main() {
     const int32_t label = make_wave(1000000u + uint32_t(i), x);
     correct += engine.evaluate(x, &label, 1, nullptr).correct;
   }
-  std::printf("new waves: %d of %d correct, %u bytes of memory, state %016llx\n", int(correct), kTests,
-              unsigned(kPlan.value.summary.arena_bytes),
-              static_cast<unsigned long long>(engine.state_hash()));
+  print("new waves: ", correct, " of ", kTests, " correct, ", kPlan.summary.arena_bytes,
+        " bytes of memory, state ", Hex{engine.state_hash()}, "\n");
   return correct > kTests * 9 / 10 ? 0 : 1;
 }
