@@ -8,7 +8,7 @@
 
 #include "host/error.hpp"
 #include "host/model/nearest.hpp"
-#include "mantissa/kernels/gemm_dsp.hpp"
+#include "mantissa/kernels/gemm_mve.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -48,7 +48,8 @@ uint32_t stack_bytes(const Board& board, BoardKernels kernels) {
 }
 
 GemmScratch gemm_scratch(const Board& board, BoardKernels kernels) {
-  return kernels == BoardKernels::kFast && board.has_dsp ? kGemmDspScratch : GemmScratch{};
+  if (kernels == BoardKernels::kReference) return {};
+  return board.has_helium ? kGemmMveScratch : board.has_dsp ? kGemmDspScratch : GemmScratch{};
 }
 
 }  // namespace mantissa::host

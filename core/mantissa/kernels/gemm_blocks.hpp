@@ -1,5 +1,7 @@
 // A matrix product on a small core in parts: k in segments that lie on one line each, and in blocks that fit into scratch.
 #pragma once
+#include <initializer_list>
+
 #include "mantissa/kernels/gemm.hpp"
 
 namespace mantissa {
@@ -67,7 +69,7 @@ struct Vectors {
           side.across,    count,       block.terms};
 }
 
-/// The axis k of a product.
+/// The axis k of a product: segments, each on one line in both operands.
 struct Segments {
   int32_t count, terms;
 
@@ -79,6 +81,22 @@ struct Segments {
     terms = joins ? s.outer * s.inner : s.inner;
   }
 };
+
+/// The same product with the segments of a in the order of memory; the order of terms does not change a sum.
+inline Gemm in_order_of_a(Gemm g) {
+  if (g.a.outer_stride >= 0) return g;
+  for (GemmOperand* o : {&g.a, &g.b}) {
+    const ptrdiff_t last = (g.shape.outer - 1) * ptrdiff_t(o->outer_stride);
+    o->data = static_cast<const int8_t*>(o->data) + last * ptrdiff_t(element_bytes(o->element));
+    o->outer_stride = -o->outer_stride;
+  }
+  return g;
+}
+
+/// The segments of a block follow one another in this operand without a gap.
+inline bool is_one_line(const Side& side, const Block& block) {
+  return block.segments > 1 && side.segment_stride == block.terms * side.term_stride;
+}
 
 /// Columns of b that do not share a signal: the channels of x, if column n is channel n % channels, n / channels steps
 /// later, as in overlapping windows; else all.

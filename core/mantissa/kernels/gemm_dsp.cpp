@@ -26,14 +26,16 @@ int32_t slots_of(const Block& block) { return block.segments * whole_groups(bloc
 Order order_of(Codes codes) { return codes == Codes::kBytes ? Order::kEvenOdd : Order::kNatural; }
 
 Stream stream_of(const Side& side, const Block& block) {
+  const bool joins =
+      is_one_line(side, block) && block.terms % 4 == 0;  // then so do the groups of what is packed
   return {vectors_of(side, 0, 0, block, 0).data,
           side.stride,
           side.segment_stride,
           0,
           side.count,
           1,
-          block.segments,
-          block.terms};
+          joins ? 1 : block.segments,
+          joins ? block.segments * block.terms : block.terms};
 }
 
 [[gnu::noinline]] void multiply_panel_as(Codes codes, const int32_t* panel, const Stream& s, const Sums& to) {
@@ -70,11 +72,11 @@ void multiply_across_as(const Vectors& one, const Vectors& four, Four& sums) {
 class Product {
  public:
   explicit Product(const Gemm& g)
-      : g_(g),
+      : g_(in_order_of_a(g)),
         words_(static_cast<int32_t*>(g.scratch)),
-        k_(g),
-        a_(g.a, g.shape.m),
-        b_(g.b, g.shape.n),
+        k_(g_),
+        a_(g_.a, g.shape.m),
+        b_(g_.b, g.shape.n),
         slots_(int32_t(gemm_scratch_bytes(g.shape, g.a.element, g.b.element) / 8)) {}
 
   void run() const {
@@ -201,7 +203,7 @@ class Product {
                       static_cast<int32_t*>(g_.c) + ptrdiff_t(m) * g_.c_stride);
   }
 
-  const Gemm& g_;
+  const Gemm g_;
   int32_t* words_;
   Segments k_;
   Side a_, b_;

@@ -34,4 +34,7 @@ extern const Kernels kernels_hwy;
 /// For Cortex-M4, M7, M33: DSP instructions. One thread: the product works in its scratch.
 extern const Kernels kernels_dsp;
 
+/// For Cortex-M55: Helium, where operands are int8.
+extern const Kernels kernels_mve;
+
 }  // namespace mantissa
