@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct ExportArguments {
-  std::string model, recipe, folder, name;
+  std::string model, recipe, folder, name, kernels = "ref";
   std::optional<float> input_range;
   bool weights = false;
   TrainingOverrides training;
@@ -63,7 +63,7 @@ std::string command_of(const ExportArguments& a, const host::TrainingDefaults& t
   std::string command = fmt::format("mantissa export {}", shell_word(a.model));
   if (!is_saved(a))
     command += fmt::format(" --recipe {}", shell_word(a.recipe.empty() ? kDefaultRecipe : a.recipe));
-  command += fmt::format(" --name {}", name);
+  command += fmt::format(" --name {} --kernels {}", name, a.kernels);
   command += fmt::format(" --batch {} --lr {} --momentum {} --weight-decay {}", t.batch, t.lr, t.momentum,
                          t.weight_decay);
   if (a.input_range) command += fmt::format(" --input-range {}", *a.input_range);
@@ -102,6 +102,7 @@ int export_source(ExportArguments& a) {
   host::ExportOptions options{
       .name = name,
       .input_range = a.input_range,
+      .kernels = a.kernels,
       .trained = a.weights ? host::Trained::kInclude : host::Trained::kLeaveOut,
       .command = command_of(a, model.description.training, name),
       .version = MANTISSA_VERSION,
@@ -143,6 +144,8 @@ void add_export(CLI::App& program, Command& chosen) {
       ->add_option("--input-range", a->input_range,
                    "The largest |x| of samples (default: the saved model's, or a parameter of init)")
       ->option_text("X");
+  command->add_option("--kernels", a->kernels, "ref (default) for any core, dsp for Cortex-M4, M7 and M33")
+      ->option_text("NAME");
   TrainingOverrides& t = a->training;
   command->add_option("--batch", t.batch, "Samples per update (default: 1)")
       ->check(in_range(host::kBatch))

@@ -178,7 +178,7 @@ class Cli(unittest.TestCase):
                                       r"written to .*deep/ecg\.hpp and .*deep/ecg\.cpp\n\Z")
         self.assertEqual(sorted(path.name for path in out.iterdir()), ["ecg.cpp", "ecg.hpp"])
         header = (out / "ecg.hpp").read_text()
-        for part in ["mantissa export ", " --recipe int8 --name ecg --batch 1 ", "float input_range = 9.5f",
+        for part in ["mantissa export ", " --recipe int8 --name ecg --kernels ref --batch 1 ", "float input_range = 9.5f",
                      '"normal", "ventricular"']:
             self.assertIn(part, header)
 
@@ -191,6 +191,7 @@ class Cli(unittest.TestCase):
                 ([self.model, "--recipe", "int9"], ["'int9'", "did you mean 'int8'?"]),
                 ([saved, "--recipe", "int8"], ["sym8.mnt", "'sym8', not 'int8'"]),
                 ([self.model, "--weights"], ["ecg.toml", "saved models"]),
+                ([self.model, "--kernels", "avx2"], ["'avx2'", "'ref', 'dsp'"]),
                 ([self.model, "--name", "3d"], ["'3d'", "'model_3d' would do"]),
                 ([self.model, "--name", "class"], ["'class'", "'model_class' would do"]),
                 ([self.model, "--input-range", -1], ["-1", "positive"]),

@@ -182,11 +182,11 @@ class Export(unittest.TestCase):
         if first is not None:
             self.assertIn(f"start {first['weights_hash']}\n", output)
 
-    def check(self, model, recipe, batch=1, board=None, momentum=0.9):
+    def check(self, model, recipe, batch=1, board=None, kernels="ref"):
         """Trains from a seed, with normalisation and input range from the PC's training."""
         results, saved = self.train("anew", model, "--recipe", recipe, "--epochs", EPOCHS, "--batch", batch,
-                                    "--lr", 0.02, "--momentum", momentum, "--seed", SEED)
-        out, name = self.export(saved, "--batch", batch, "--lr", 0.02, "--momentum", momentum)
+                                    "--lr", 0.02, "--seed", SEED)
+        out, name = self.export(saved, "--batch", batch, "--lr", 0.02, "--kernels", kernels)
         self.expect_same(out, name, results, board)
 
 
@@ -215,10 +215,12 @@ class OnBoards(Export):
                 self.skipTest(f"no {BOARDS / board.core}: ./dev firmware builds it")
 
     def test_microbit(self):
-        self.check(self.waves, "int8", board=MICROBIT, momentum=0.9)
+        self.check(self.waves, "int8", board=MICROBIT)
 
     def test_netduino(self):
-        self.check(ECG, "int8", board=NETDUINO)
+        for kernels in ("ref", "dsp"):
+            with self.subTest(kernels=kernels):
+                self.check(ECG, "int8", board=NETDUINO, kernels=kernels)
 
 
 def main():

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "host/error.hpp"
@@ -13,6 +14,7 @@
 #include "host/export/trained_state.hpp"
 #include "host/model/nearest.hpp"
 #include "host/train/host_plan.hpp"
+#include "mantissa/kernels/gemm_dsp.hpp"
 #include "mantissa/train/checkpoint.hpp"
 
 namespace mantissa::host {
@@ -20,6 +22,28 @@ namespace {
 
 constexpr int32_t kTileBytes = 512;
 constexpr uint32_t kFlashUnit = 32;  // the largest of common microcontrollers
+
+/// What a set of kernels is called, and how it is compiled.
+struct KernelSet {
+  std::string_view name;
+  std::string_view header, scratch_code;  ///< empty: none is needed
+  GemmScratch scratch;
+  std::string_view other_suffixes;  ///< of sources that are left out
+  std::string_view core, flags;     ///< for example
+};
+constexpr KernelSet kKernelSets[] = {
+    {"ref", "", "", {}, "_test, _bench, _hwy, _dsp or _mve", "cm0", "-mcpu=cortex-m0"},
+    {"dsp", "mantissa/kernels/gemm_dsp.hpp", "mantissa::kGemmDspScratch", kGemmDspScratch,
+     "_test, _bench, _hwy or _mve", "cm4", "-mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard"},
+};
+
+const KernelSet& find_kernels(std::string_view name) {
+  const auto found = std::ranges::find(kKernelSets, name, &KernelSet::name);
+  if (found != std::end(kKernelSets)) return *found;
+  std::vector<std::string_view> names;
+  for (const KernelSet& set : kKernelSets) names.push_back(set.name);
+  throw Error(fmt::format("there are no kernels {} for export{}", in_quotes(name), suggestion(name, names)));
+}
 
 template <class T, class Text>
 std::string list(const std::vector<T>& values, Text&& text) {
@@ -73,6 +97,16 @@ void add_header_values(Values& values, const SavedModel& model, const ExportOpti
   values["RAW"] = normalizes ? ", not normalised yet" : ", normalised as in training";
 }
 
+void add_kernel_values(Values& values, const KernelSet& kernels) {
+  values["KERNELS"] = fmt::format("mantissa::kernels_{}", kernels.name);
+  values["KERNEL_HEADER"] = kernels.header;
+  values["SCRATCH"] =
+      kernels.scratch_code.empty() ? "" : fmt::format(", .scratch = {}", kernels.scratch_code);
+  values["OTHER_SUFFIXES"] = kernels.other_suffixes;
+  values["CORE"] = kernels.core;
+  values["FLAGS"] = kernels.flags;
+}
+
 /// For the code.
 void add_source_values(Values& values, const SavedModel& model, const PlanView& plan) {
   const TrainingDefaults& training = model.description.training;
@@ -93,8 +127,12 @@ void add_source_values(Values& values, const SavedModel& model, const PlanView& 
 ExportedModel export_model(const SavedModel& model, const ExportOptions& options) {
   const Description& d = model.description;
   const bool momentum = d.training.momentum > 0;
+  const KernelSet& kernels = find_kernels(options.kernels);
   const HostPlan made(d, model.recipe,
-                      {.batch = d.training.batch, .momentum = momentum, .tile_bytes = kTileBytes});
+                      {.batch = d.training.batch,
+                       .momentum = momentum,
+                       .tile_bytes = kTileBytes,
+                       .scratch = kernels.scratch});
   const PlanView plan = made.view();
   check(model, options, plan.summary);
 
@@ -105,6 +143,7 @@ ExportedModel export_model(const SavedModel& model, const ExportOptions& options
   exported.state_bytes = checkpoint_bytes(plan, kFlashUnit);
   values["ARENA_BYTES"] = number(exported.arena_bytes);
   values["STATE_BYTES"] = number(exported.state_bytes);
+  if (!kernels.header.empty()) conditions.insert("KERNEL_HEADER");
   if (!d.class_names.empty()) conditions.insert("CLASS_NAMES");
   if (plan.summary.batch > 1) conditions.insert("BATCHES");
   if (!model.normalization.mean.empty()) {
@@ -118,6 +157,7 @@ ExportedModel export_model(const SavedModel& model, const ExportOptions& options
   }
   add_header_values(values, model, options, plan.summary);
   add_source_values(values, model, plan);
+  add_kernel_values(values, kernels);
   exported.header = fill_template(kHeaderTemplate, values, conditions);
   exported.source = fill_template(kSourceTemplate, values, conditions);
   return exported;

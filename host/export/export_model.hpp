@@ -14,6 +14,7 @@ enum class Trained { kLeaveOut, kInclude };
 struct ExportOptions {
   std::string name;                        ///< of namespace and files; see is_cpp_name()
   std::optional<float> input_range = {};   ///< largest magnitude of a normalised input
+  std::string kernels = "ref";             ///< "ref", which runs on any core, or "dsp"
   Trained trained = Trained::kLeaveOut;    ///< the saved state, as an array
   std::string command = {}, version = {};  ///< for the head of the files
 };
@@ -27,7 +28,7 @@ struct ExportedModel {
 };
 
 /// Exports the model with its normalisation; batch and momentum are those of the description's training settings.
-/// Throws Error if the name is none, the recipe does not go with the model, an input range is needed and not finite and
+/// Throws Error if the name is none, there are no such kernels, the recipe does not go with the model, an input range is needed and not finite and
 /// positive, or a state is asked for that the model does not have.
 ExportedModel export_model(const SavedModel& model, const ExportOptions& options);
 

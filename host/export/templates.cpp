@@ -15,12 +15,15 @@ const std::string_view kHeaderTemplate =
 // To compile: add @NAME@.cpp to a program that has the core of the same version, for example with CMake
 //
 //   set(MANTISSA_HOST OFF)
+@IF(KERNEL_HEADER)
+//   set(MANTISSA_CORE @CORE@)
+@END
 //   add_subdirectory(mantissa)
 //   target_link_libraries(program PRIVATE mantissa::core)
 //
-// or by hand, @NAME@.cpp and those files of mantissa/core whose names do not end in _test, _bench, _hwy, _dsp or _mve:
+// or by hand, @NAME@.cpp and those files of mantissa/core whose names do not end in @OTHER_SUFFIXES@:
 //
-//   arm-none-eabi-g++ -mcpu=cortex-m0 -mthumb -std=c++20 -O2 -ffunction-sections -fdata-sections -fno-exceptions
+//   arm-none-eabi-g++ @FLAGS@ -mthumb -std=c++20 -O2 -ffunction-sections -fdata-sections -fno-exceptions
 //     -fno-rtti -fno-threadsafe-statics -ffp-contract=off -I mantissa/core -c FILE
 //
 // and link with -Wl,--gc-sections. There is one model in memory, for one thread at a time.
@@ -87,6 +90,9 @@ const std::string_view kSourceTemplate =
 #include <cstring>
 
 @END
+@IF(KERNEL_HEADER)
+#include "@KERNEL_HEADER@"
+@END
 #include "mantissa/model/compact_plan.hpp"
 
 namespace @NAME@ {
@@ -96,7 +102,7 @@ namespace {
 @RECIPE_CODE@
 // Planned by the compiler. It stops here if this version of Mantissa plans otherwise than the one that wrote the file.
 constexpr auto kMade = mantissa::plan(
-    kModel, kRecipe, {.batch = kBatch, .momentum = @HAS_MOMENTUM@, .tile_bytes = @TILE_BYTES@});
+    kModel, kRecipe, {.batch = kBatch, .momentum = @HAS_MOMENTUM@, .tile_bytes = @TILE_BYTES@@SCRATCH@});
 constexpr auto kPlan = mantissa::compact<kMade>();
 static_assert(kPlan.summary.arena_bytes == kArenaBytes);
 static_assert(mantissa::checkpoint_fingerprint(kPlan.view()) == @FINGERPRINT@);
@@ -109,7 +115,7 @@ int32_t samples_in_batch = 0;
 @END
 
 void bind() {
-  engine = mantissa::Engine::bind(kPlan.view(), arena, mantissa::kernels_ref).value;  // fits, as the checks above say
+  engine = mantissa::Engine::bind(kPlan.view(), arena, @KERNELS@).value;  // fits, as the checks above say
 @IF(BATCHES)
   samples_in_batch = 0;
 @END
