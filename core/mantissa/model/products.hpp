@@ -48,12 +48,17 @@ constexpr Error add_proof(Draft& d, Reduction reduction, int32_t at, int32_t ter
                    product);
 }
 
+/// Rows of a tile: as many as fit, in fours, which kernels work on together.
+constexpr int32_t rows_that_fit(const Draft& d, int64_t row_bytes, int32_t rows) {
+  const int64_t fit = d.options.tile_bytes / row_bytes;
+  if (fit >= rows) return rows;
+  return int32_t(fit < 1 ? 1 : fit < 4 ? fit : fit / 4 * 4);
+}
+
 /// A tile of accumulators per thread. Float sums and logits need none: they are made where they stay.
 constexpr void add_tile(Draft& d, int32_t at, ProductPlan& p, int32_t columns, int32_t rows, bool whole) {
   const int64_t row_bytes = int64_t(columns) * int64_t(element_bytes(p.accumulator));
-  int64_t fit = d.options.tile_bytes / row_bytes;
-  if (fit < 1) fit = 1;
-  p.tile_rows = whole || fit > rows ? rows : int32_t(fit);
+  p.tile_rows = whole ? rows : rows_that_fit(d, row_bytes, rows);
   if (d.summary.is_float) return;
   p.tile =
       d.add_tensor(Role::kTile, at, sym_int32_format(), int64_t(columns) * p.tile_rows, d.options.threads);
@@ -128,19 +133,20 @@ constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
   }
   const bool is_linear = l.node.op == Op::kLinear;
   const int64_t row_bytes = int64_t(l.fan_in) * int64_t(element_bytes(l.gradient.accumulator));
-  int64_t rows = d.options.tile_bytes / row_bytes;
-  const int64_t share = (l.node.outputs + d.options.threads - 1) / d.options.threads;
-  rows = rows < 1 ? 1 : rows > share ? share : rows;
-  l.gradient.tile_rows = int32_t(rows);
+  const int32_t rows =
+      rows_that_fit(d, row_bytes, (l.node.outputs + d.options.threads - 1) / d.options.threads);
+  l.gradient.tile_rows = rows;
   if (!d.summary.fused_update) {
     l.weight_gradient = d.add_tensor(Role::kWeightGradient, i, sums, l.weights);
     if (!float_sums) d.tensor(l.weight_gradient).element = l.gradient.accumulator;
   }
   if (d.summary.fused_update || d.dynamic()) {
-    l.gradient.tile = d.add_tensor(Role::kTile, i, sym_int32_format(), rows * l.fan_in, d.options.threads);
+    l.gradient.tile =
+        d.add_tensor(Role::kTile, i, sym_int32_format(), int64_t(rows) * l.fan_in, d.options.threads);
     d.tensor(l.gradient.tile).element = l.gradient.accumulator;
     if (d.summary.fused_update && d.dynamic() && !d.summary.is_float)
-      l.float_tile = d.add_tensor(Role::kTile, i, float32_format(), rows * l.fan_in, d.options.threads);
+      l.float_tile =
+          d.add_tensor(Role::kTile, i, float32_format(), int64_t(rows) * l.fan_in, d.options.threads);
   }
   const bool flat = l.flat_window();
   const int32_t inner =
