@@ -8,7 +8,9 @@
 namespace mantissa::host {
 namespace {
 
-constexpr int kTileBytes = 512;
+// Four rows of most products, which the fast products of cores with DSP instructions work on together; others gain
+// nothing from a large tile.
+constexpr int kFastTileBytes = 2048, kTileBytes = 512;
 
 uint32_t multiple_of_8(size_t bytes) { return static_cast<uint32_t>((bytes + 7) / 8 * 8); }
 
@@ -30,13 +32,14 @@ std::filesystem::path BoardTarget::program_path() const {
 }
 
 PlanOptions board_plan_options(const BoardTarget& target, const BoardOptions& options) {
+  const GemmScratch scratch = gemm_scratch(target.board, target.kernels);
   return {.batch = options.batch,
           .micro_batch = 1,
           .threads = 1,
           .momentum = options.momentum,
-          .tile_bytes = kTileBytes,
+          .tile_bytes = scratch.use == ScratchUse::kNone ? kTileBytes : kFastTileBytes,
           .alignment = 8,
-          .scratch = gemm_scratch(target.board, target.kernels)};
+          .scratch = scratch};
 }
 
 BoardPlan::BoardPlan(const Description& description, const NamedRecipe& recipe, const BoardTarget& target,
