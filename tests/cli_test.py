@@ -66,7 +66,8 @@ class Cli(unittest.TestCase):
         return copy
 
     def test_help_has_an_example_for_each_command(self):
-        for words in [[], ["train"], ["eval"], ["plan"], ["export"], ["demo"], ["generate"], ["generate", "ecg"], ["kernels"]]:
+        for words in [[], ["train"], ["eval"], ["plan"], ["export"], ["demo"], ["generate"], ["generate", "ecg"], ["kernels"],
+                      ["device"], ["device", "list"], ["device", "run"]]:
             done = self.run_program(*words, "--help")
             self.assertEqual(done.returncode, 0)
             self.assertRegex(done.stdout, r"Example: mantissa ")
@@ -103,6 +104,17 @@ class Cli(unittest.TestCase):
         e = json.loads(evaluated.read_text())
         for key in ["test_accuracy", "test_loss", "macro_f1", "weights_hash", "confusion_matrix", "parameters", "seed"]:
             self.assertEqual(e[key], r[key], key)
+
+    def test_samples_cuts_the_training_set(self):
+        results = self.folder / "first.json"
+        done = self.train("--samples", 50, "--batch", 20, "--epochs", 2, "--json", results)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("50 training samples, 50 test samples", done.stdout)
+        r = json.loads(results.read_text())
+        self.assertEqual(r["steps"], 6)
+        self.assertEqual(sum(map(sum, r["confusion_matrix"])), 50)
+        self.expect_error(self.train("--samples", 201), 1, "--samples 201", "has 200 training samples")
+        self.expect_error(self.train("--samples", 0), 2, "--samples", "from 1 to")
 
     def test_nothing_but_the_seed_changes_the_bits(self):
         def weights_hash(*words):

@@ -186,6 +186,24 @@ class Device(unittest.TestCase):
         self.expect_error(self.device("microbit", TMPDIR="/no/such/folder"), "/no/such/folder", "TMPDIR")
         self.expect_error(self.device("microbit", PATH="/no/such/folder"), "qemu-system-arm is not installed")
 
+    def test_a_run_that_differs_is_shown_and_fails(self):
+        fake = self.folder / "fake"
+        fake.mkdir()
+        emulator = fake / "qemu-system-arm"
+        emulator.write_text("#!/bin/sh\n"  # another first sample than the host has
+                            "dd if=/dev/zero of=samples.bin bs=256 count=1 conv=notrunc status=none\n"
+                            f"exec {shutil.which('qemu-system-arm')} \"$@\"\n")
+        emulator.chmod(0o700)
+        results = self.folder / "differs.json"
+        done = self.device("mps2-an385", "--samples", 4, "--batch", 1, "--json", results,
+                           PATH=f"{fake}:{os.environ['PATH']}")
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+        self.assertRegex(done.stdout, r"NOT identical: the sums of epoch 1 are \d+ .* on the board, \d+ .* on the host")
+        self.assertNotIn("identical to the host", done.stdout)
+        r = json.loads(results.read_text())
+        self.assertFalse(r["identical"])
+        self.assertIn("epoch 1", r["difference"])
+
     def start(self):
         """A run that takes long, once it has printed its first epoch; and the emulator's process."""
         words = self.words("mps2-an385", "--recipe", "float32", "--epochs", 10000)

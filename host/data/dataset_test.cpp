@@ -96,6 +96,16 @@ TEST_F(DatasetFiles, AreNormalizedPerChannelAndReadChannelsLast) {
   EXPECT_EQ(sample(set.test, 0, kFirst)[3], (5.0f - 13.5f) * 0.15089863538742065f);
 }
 
+TEST_F(DatasetFiles, MayBeCutToTheFirstSamples) {
+  Dataset set = load_dataset(folder_, kFirst);
+  const std::vector<float> second = sample(set.train, 1, kFirst);
+  set.train.keep_first(2);
+  EXPECT_EQ(set.train.size(), 2u);
+  EXPECT_EQ(sample(set.train, 1, kFirst), second) << "as normalised before";
+  set.train.keep_first(9);
+  EXPECT_EQ(set.train.size(), 2u);
+}
+
 TEST_F(DatasetFiles, MayBeChannelsLastOrFlat) {
   write_array<float>(folder_ / "train_x.npy", "<f4", "(3, 4, 2)", counting<float>(24));
   write_array<float>(folder_ / "test_x.npy", "<f4", "(2, 8)", counting<float>(16));
