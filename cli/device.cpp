@@ -100,14 +100,13 @@ void print_outcome(const Outcome& o, const host::BoardPlan& plan, const host::De
 }
 
 /// Per training step, but for the total.
-nlohmann::ordered_json counts_json(const host::InstructionCounts& counts, const PlanSummary& plan,
-                                   const host::Description& d) {
+nlohmann::ordered_json counts_json(const host::InstructionCounts& counts, const host::Description& d) {
   const uint64_t batches = std::max<uint64_t>(counts.batches, 1);
   nlohmann::ordered_json j = {
       {"total", counts.total}, {"per_step", counts.per_batch()}, {"between", counts.between / batches}};
   j["steps"] = nlohmann::ordered_json::array();
   for (const host::StepCount& s : counts.steps)
-    j["steps"].push_back({{"step", host::step_name(s.kind, plan)},
+    j["steps"].push_back({{"step", host::step_name(s.kind)},
                           {"layer", s.layer < 0 ? "" : d.layer_names[static_cast<size_t>(s.layer)]},
                           {"instructions", s.instructions / batches}});
   return j;
@@ -140,9 +139,8 @@ std::string json_text(const Outcome& o, const host::BoardPlan& plan, const host:
   j["ram_bytes"] = {{"static", m.static_bytes}, {"arena", m.arena_bytes}, {"sample", m.sample_bytes},
                     {"stack", m.stack_bytes},   {"total", m.total()},     {"of", plan.board().ram_bytes}};
   j["stack_used"] = o.board.run.stack_used;
-  j["instructions"] = o.board.instructions
-                          ? counts_json(*o.board.instructions, plan.view().summary, model.description)
-                          : nlohmann::ordered_json();
+  j["instructions"] =
+      o.board.instructions ? counts_json(*o.board.instructions, model.description) : nlohmann::ordered_json();
   return j.dump(2) + "\n";
 }
 

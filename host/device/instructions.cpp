@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "firmware/job.hpp"
 #include "host/error.hpp"
@@ -54,6 +56,7 @@ InstructionCounts parse_counts(std::string_view json, const std::string& name) {
     counts.total = counted.at("total");
     for (const auto& [id, region] : counted.at("regions").items())
       add_region(counts, std::stoi(id), region.at("entries"), region.at("instructions"));
+    std::ranges::sort(counts.steps, {}, [](const StepCount& s) { return std::pair(s.layer, s.kind); });
     return counts;
   } catch (const Error&) {
     throw;
@@ -67,7 +70,7 @@ std::string counts_text(const InstructionCounts& counts, const PlanView& plan) {
   for (const StepKind kind : kKinds)
     if (counts.of(kind) > 0 && counts.batches > 0)
       table.add(
-          {step_name(kind, plan.summary), grouped(static_cast<int64_t>(counts.of(kind) / counts.batches))});
+          {std::string(step_name(kind)), grouped(static_cast<int64_t>(counts.of(kind) / counts.batches))});
   if (counts.batches > 0) {
     table.add({"between these", grouped(static_cast<int64_t>(counts.between / counts.batches))});
     table.add_rule();

@@ -33,9 +33,10 @@ TEST(Instructions, AreOfSteps) {
   EXPECT_EQ(c.of(StepKind::kUpdate), 0u);
   EXPECT_EQ(c.per_batch(), (60u + 900 + 90 + 30) / 3);
   ASSERT_EQ(c.steps.size(), 4u);
-  int input = 0;
-  for (const StepCount& s : c.steps) input += s.layer == -1 && s.kind == StepKind::kInput;
-  EXPECT_EQ(input, 1);
+  const std::pair<int, StepKind> expected[] = {
+      {-1, StepKind::kInput}, {0, StepKind::kForward}, {2, StepKind::kForward}, {2, StepKind::kGradient}};
+  for (size_t i = 0; i < c.steps.size(); ++i)
+    EXPECT_EQ(std::pair(c.steps[i].layer, c.steps[i].kind), expected[i]) << i;
 }
 
 TEST(Instructions, AreCalledInstructions) {

@@ -42,19 +42,6 @@ RoleWords words_of(Role role) {
   return {};
 }
 
-const char* words_of(StepKind kind) {
-  switch (kind) {
-    case StepKind::kOperands: return "weights to codes";
-    case StepKind::kInput: return "samples to codes";
-    case StepKind::kForward: return "forward";
-    case StepKind::kLoss: return "loss";
-    case StepKind::kBackward: return "backward";
-    case StepKind::kGradient: return "gradient";
-    case StepKind::kUpdate: return "update";
-  }
-  return "";
-}
-
 const char* words_of(Reduction reduction) {
   switch (reduction) {
     case Reduction::kForward: return "forward";
@@ -142,9 +129,10 @@ std::string step_table(const PlanView& plan, const Description& d) {
   table.add({"", "step", "layer", "bytes alive", ""});
   for (int i = 0; i < plan.summary.steps; ++i) {
     const Step& step = plan.steps[static_cast<size_t>(i)];
+    const bool updates = step.kind == StepKind::kGradient && plan.summary.fused_update;
     const bool once = i < plan.summary.first_step || step.kind == StepKind::kUpdate;
-    table.add({fmt::format("{}", i + 1), step_name(step.kind, plan.summary), layer_name(d, step.layer),
-               grouped_size(bytes_alive(plan, i)),
+    table.add({fmt::format("{}", i + 1), std::string(updates ? "gradient and update" : step_name(step.kind)),
+               layer_name(d, step.layer), grouped_size(bytes_alive(plan, i)),
                once && !plan.summary.fused_update ? "once per batch" : ""});
   }
   return fmt::format("steps\n{}", table.text());
@@ -172,7 +160,7 @@ std::string peak_line(const PlanView& plan, const Description& d) {
   return fmt::format(
       "  Tensors that are never alive together share bytes. The peak is step {}, {}{}: {} bytes are alive;\n"
       "  training takes {} bytes in all, and no more.\n",
-      peak + 1, words_of(step.kind), step.layer < 0 ? "" : fmt::format(" of {}", layer_name(d, step.layer)),
+      peak + 1, step_name(step.kind), step.layer < 0 ? "" : fmt::format(" of {}", layer_name(d, step.layer)),
       grouped_size(bytes_alive(plan, peak)), grouped_size(plan.summary.arena_bytes));
 }
 
@@ -204,8 +192,17 @@ std::string tensor_name(const Tensor& t, const Description& d) {
   return t.layer < 0 ? name_in_layer(t) : fmt::format("{} {}", layer_name(d, t.layer), name_in_layer(t));
 }
 
-std::string step_name(StepKind kind, const PlanSummary& plan) {
-  return kind == StepKind::kGradient && plan.fused_update ? "gradient and update" : words_of(kind);
+std::string_view step_name(StepKind kind) {
+  switch (kind) {
+    case StepKind::kOperands: return "weights to codes";
+    case StepKind::kInput: return "samples to codes";
+    case StepKind::kForward: return "forward";
+    case StepKind::kLoss: return "loss";
+    case StepKind::kBackward: return "backward";
+    case StepKind::kGradient: return "gradient";
+    case StepKind::kUpdate: return "update";
+  }
+  return "";
 }
 
 int peak_step(const PlanView& plan) {

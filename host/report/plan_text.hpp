@@ -1,6 +1,7 @@
 // A plan as tables: what lies where and when, what a step does, and why nothing overflows.
 #pragma once
 #include <string>
+#include <string_view>
 
 #include "host/model/description.hpp"
 #include "mantissa/model/plan.hpp"
@@ -10,8 +11,8 @@ namespace mantissa::host {
 /// "conv1 weights".
 std::string tensor_name(const Tensor& tensor, const Description& description);
 
-/// "forward"; "gradient and update" where a plan has them in one.
-std::string step_name(StepKind kind, const PlanSummary& plan);
+/// "forward".
+std::string_view step_name(StepKind kind);
 
 /// The first step at which most bytes are alive.
 int peak_step(const PlanView& plan);
