@@ -144,7 +144,9 @@ void add_export(CLI::App& program, Command& chosen) {
       ->add_option("--input-range", a->input_range,
                    "The largest |x| of samples (default: the saved model's, or a parameter of init)")
       ->option_text("X");
-  command->add_option("--kernels", a->kernels, "ref (default) for any core, dsp for Cortex-M4, M7 and M33")
+  command
+      ->add_option("--kernels", a->kernels,
+                   "ref (default) for any core, dsp for Cortex-M4, M7 and M33, mve for M55")
       ->option_text("NAME");
   TrainingOverrides& t = a->training;
   command->add_option("--batch", t.batch, "Samples per update (default: 1)")

@@ -2,7 +2,7 @@
 """Compiles exported models and trains them, on the PC and on emulated boards: each must end with the bits of `mantissa train`.
 
 Usage: export_test.py MANTISSA CXX LIBMANTISSA_CORE [CXX FLAGS]      for the PC
-       export_test.py --boards MANTISSA FOLDER                      FOLDER/cm0 and FOLDER/cm4 hold the core for boards
+       export_test.py --boards MANTISSA FOLDER                      FOLDER/cm0, cm4 and cm55 hold the core
 """
 import json
 import os
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,6 +83,8 @@ class Board:
 MICROBIT = Board("microbit", "cm0", ["-mcpu=cortex-m0"], (0, 256 << 10), (0x20000000, 16 << 10))
 NETDUINO = Board("netduinoplus2", "cm4", ["-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"],
                  (0x08000000, 1024 << 10), (0x20000000, 192 << 10))
+AN547 = Board("mps3-an547", "cm55", ["-mcpu=cortex-m55+nomve.fp", "-mfloat-abi=hard"], (0x10000000, 512 << 10),
+              (0x30000000, 512 << 10))
 
 
 def run(*words, **options):
@@ -207,10 +210,24 @@ class OnThePc(Export):
                 out, name = self.export(saved, "--weights", *options)
                 self.expect_same(out, name, results, start="return model::init_trained().ok()", epochs=2 * EPOCHS, first=first)
 
+    def test_a_trained_state_is_as_specified(self):
+        # SPEC 11, read by another implementation.
+        options = ["--batch", 1, "--lr", 0.02]
+        _, saved = self.train("state", self.waves, "--epochs", EPOCHS, *options, "--seed", SEED)
+        out, name = self.export(saved, "--weights", *options)
+        source = (out / f"{name}.cpp").read_text()
+        array = re.search(r"kTrained\[\] = \{(.*?)\};", source, re.S)[1]
+        state = bytes(int(byte, 16) for byte in re.findall(r"0x(..)\b", array))
+        fingerprint = int(re.search(r"checkpoint_fingerprint.*?== 0x(\w+)u", source, re.S)[1], 16)
+        body = state[32:]
+        self.assertEqual(struct.unpack("<4sIQIIII", state[:32]),
+                         (b"MNTC", 1, fingerprint, 1, len(body), zlib.crc32(body), zlib.crc32(state[:28])))
+        self.assertEqual(struct.unpack("<QII", body[:16]), (SEED, EPOCHS * TRAIN_SAMPLES, 1))
+
 
 class OnBoards(Export):
     def setUp(self):
-        for board in (MICROBIT, NETDUINO):
+        for board in (MICROBIT, NETDUINO, AN547):
             if not (BOARDS / board.core / "libmantissa_core.a").exists():
                 self.skipTest(f"no {BOARDS / board.core}: ./dev firmware builds it")
 
@@ -221,6 +238,9 @@ class OnBoards(Export):
         for kernels in ("ref", "dsp"):
             with self.subTest(kernels=kernels):
                 self.check(ECG, "int8", board=NETDUINO, kernels=kernels)
+
+    def test_an547(self):
+        self.check(ECG, "int8", board=AN547, kernels="mve")
 
 
 def main():

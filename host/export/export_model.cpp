@@ -15,6 +15,7 @@
 #include "host/model/nearest.hpp"
 #include "host/train/host_plan.hpp"
 #include "mantissa/kernels/gemm_dsp.hpp"
+#include "mantissa/kernels/gemm_mve.hpp"
 #include "mantissa/train/checkpoint.hpp"
 
 namespace mantissa::host {
@@ -35,6 +36,8 @@ constexpr KernelSet kKernelSets[] = {
     {"ref", "", "", {}, "_test, _bench, _hwy, _dsp or _mve", "cm0", "-mcpu=cortex-m0"},
     {"dsp", "mantissa/kernels/gemm_dsp.hpp", "mantissa::kGemmDspScratch", kGemmDspScratch,
      "_test, _bench, _hwy or _mve", "cm4", "-mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard"},
+    {"mve", "mantissa/kernels/gemm_mve.hpp", "mantissa::kGemmMveScratch", kGemmMveScratch,
+     "_test, _bench or _hwy", "cm55", "-mcpu=cortex-m55+nomve.fp -mfloat-abi=hard"},
 };
 
 const KernelSet& find_kernels(std::string_view name) {
