@@ -27,6 +27,7 @@ add_test(NAME check.sizes COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/too
   --mantissa $<TARGET_FILE:mantissa> --firmware ${PROJECT_SOURCE_DIR}/build)
 set_tests_properties(check.sizes PROPERTIES LABELS device FIXTURES_REQUIRED firmware TIMEOUT 600)
 mantissa_device_test(count tools/qemu/count_test.py $<TARGET_FILE:mantissa_count> ${PROJECT_SOURCE_DIR}/build)
+mantissa_device_test(errors tests/firmware_test.py $<TARGET_FILE:mantissa> ${PROJECT_SOURCE_DIR}/build)
 mantissa_device_test(run tests/device_test.py $<TARGET_FILE:mantissa> ${PROJECT_SOURCE_DIR}/build)
 
 # Instructions that a host does not have, against the reference.
