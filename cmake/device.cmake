@@ -31,8 +31,8 @@ mantissa_device_test(errors tests/firmware_test.py $<TARGET_FILE:mantissa> ${PRO
 mantissa_device_test(run tests/device_test.py $<TARGET_FILE:mantissa> ${PROJECT_SOURCE_DIR}/build)
 
 # Instructions that a host does not have, against the reference.
-foreach(program cm4/kernels_check_mps2-an386 cm7/kernels_check_mps2-an500 cm33/kernels_check_mps2-an505
-    cm55/kernels_check_mps3-an547)
+foreach(program cm3/kernels_check_mps2-an385 cm4/kernels_check_mps2-an386 cm7/kernels_check_mps2-an500
+    cm33/kernels_check_mps2-an505 cm55/kernels_check_mps3-an547)
   string(REGEX MATCH "mps[^/]*$" board ${program})
   add_test(NAME device.kernels_${board} COMMAND ${QEMU_ARM} -M ${board} -display none -serial null -monitor none
     -semihosting-config enable=on,target=native -kernel ${PROJECT_SOURCE_DIR}/build/${program}.elf)

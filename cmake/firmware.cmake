@@ -1,12 +1,12 @@
 # Bare-metal programs for the boards of one core (preset cm0 to cm55), which QEMU emulates.
 set(warn_rwx -Wl,--no-warn-rwx-segments)  # newer linkers would rather have pages, which no board has
 
-# The core's fast kernels: kernels_dsp.cpp or kernels_mve.cpp where there are some, else kernels_ref.
+# The core's fast kernels.
 set(cm4_variants dsp)
 set(cm7_variants dsp)
 set(cm33_variants dsp)
 set(cm55_variants dsp mve)
-set(fast_kernels kernels_ref)
+set(fast_kernels kernels_small)
 foreach(variant IN LISTS ${MANTISSA_CORE}_variants)
   file(GLOB_RECURSE variant_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/mantissa/*_${variant}.cpp)
   target_sources(mantissa_core PRIVATE ${variant_sources})
@@ -65,9 +65,9 @@ foreach(board IN LISTS boards)
   mantissa_firmware(count_check_${board} ${board} ${PROJECT_SOURCE_DIR}/firmware/count_check.cpp)
 endforeach()
 
-# Fast kernels against the reference; the tests run them on boards with room for it.
+# Fast kernels against the reference, on boards with room for it.
 foreach(board IN LISTS boards)
-  if(NOT fast_kernels STREQUAL kernels_ref AND NOT board STREQUAL netduinoplus2)
+  if(board MATCHES mps)
     mantissa_firmware(kernels_check_${board} ${board} ${PROJECT_SOURCE_DIR}/firmware/kernels_check.cpp)
     target_compile_definitions(kernels_check_${board} PRIVATE MANTISSA_KERNELS=${fast_kernels})
   endif()

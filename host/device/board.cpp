@@ -9,6 +9,7 @@
 #include "host/error.hpp"
 #include "host/model/nearest.hpp"
 #include "mantissa/kernels/gemm_mve.hpp"
+#include "mantissa/kernels/gemm_small.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -49,7 +50,7 @@ uint32_t stack_bytes(const Board& board, BoardKernels kernels) {
 
 GemmScratch gemm_scratch(const Board& board, BoardKernels kernels) {
   if (kernels == BoardKernels::kReference) return {};
-  return board.has_helium ? kGemmMveScratch : board.has_dsp ? kGemmDspScratch : GemmScratch{};
+  return board.has_helium ? kGemmMveScratch : board.has_dsp ? kGemmDspScratch : kGemmSmallScratch;
 }
 
 }  // namespace mantissa::host

@@ -8,9 +8,11 @@
 namespace mantissa::host {
 namespace {
 
-// Four rows of most products, which the fast products of cores with DSP instructions work on together; others gain
-// nothing from a large tile.
-constexpr int kFastTileBytes = 2048, kTileBytes = 512;
+/// Fast products work on four rows together; those of larger cores are for larger models.
+int tile_bytes(const BoardTarget& target) {
+  if (target.kernels == BoardKernels::kReference) return 512;
+  return target.board.has_dsp ? 2048 : 1024;
+}
 
 uint32_t multiple_of_8(size_t bytes) { return static_cast<uint32_t>((bytes + 7) / 8 * 8); }
 
@@ -32,14 +34,13 @@ std::filesystem::path BoardTarget::program_path() const {
 }
 
 PlanOptions board_plan_options(const BoardTarget& target, const BoardOptions& options) {
-  const GemmScratch scratch = gemm_scratch(target.board, target.kernels);
   return {.batch = options.batch,
           .micro_batch = 1,
           .threads = 1,
           .momentum = options.momentum,
-          .tile_bytes = scratch.use == ScratchUse::kNone ? kTileBytes : kFastTileBytes,
+          .tile_bytes = tile_bytes(target),
           .alignment = 8,
-          .scratch = scratch};
+          .scratch = gemm_scratch(target.board, target.kernels)};
 }
 
 BoardPlan::BoardPlan(const Description& description, const NamedRecipe& recipe, const BoardTarget& target,

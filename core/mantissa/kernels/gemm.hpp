@@ -67,7 +67,7 @@ enum class ScratchUse : uint8_t {
 struct GemmScratch {
   ScratchUse use = ScratchUse::kNone;
   int32_t alignment = 1;  ///< bytes
-  /// For b of this shape. The m of a run may be smaller.
+  /// For this shape. The m of a run may be smaller.
   size_t (*bytes)(const GemmShape& shape, Element a, Element b) = nullptr;
 };
 

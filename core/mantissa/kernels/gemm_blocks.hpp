@@ -134,6 +134,16 @@ struct Sums {
   int32_t vectors;  ///< 1 to 4
   bool wide, adds;
 
+  /// Four sums of 32 bits that overwrite, as most do.
+  bool is_plain() const { return !wide && !adds && vectors == 4; }
+  static void put(char* at, ptrdiff_t vector_stride, int32_t first, int32_t second, int32_t third,
+                  int32_t fourth) {
+    *reinterpret_cast<int32_t*>(at) = first;
+    *reinterpret_cast<int32_t*>(at + vector_stride) = second;
+    *reinterpret_cast<int32_t*>(at + 2 * vector_stride) = third;
+    *reinterpret_cast<int32_t*>(at + 3 * vector_stride) = fourth;
+  }
+
   void store(char* at, int32_t sum) const {
     if (wide) {
       int64_t* element = reinterpret_cast<int64_t*>(at);

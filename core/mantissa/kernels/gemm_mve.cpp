@@ -116,7 +116,7 @@ template <Codes kX, Codes kY>
 /// Each vector of x with `to.vectors` vectors of y, of which the first is at y.data.
 template <Codes kX, Codes kY>
 void multiply(const Stream& x, const Stream& y, int32_t segments, int32_t terms, const Sums& to) {
-  const bool plain = !to.wide && !to.adds && to.vectors == 4;
+  const bool plain = to.is_plain();
   const auto offset = [&](int32_t v) { return (v < to.vectors ? v : to.vectors - 1) * y.stride; };
   const Offsets offsets = {offset(1), offset(2), offset(3)};
   const ptrdiff_t x_segment = x.segment_stride, y_segment = y.segment_stride,
@@ -130,14 +130,10 @@ void multiply(const Stream& x, const Stream& y, int32_t segments, int32_t terms,
       add_segment<kX, kY>(vector, y.data, offsets, terms, s);
       for (int32_t segment = 1; segment < segments; ++segment)
         add_segment<kX, kY>(vector + segment * x_segment, y.data + segment * y_segment, offsets, terms, s);
-      if (plain) {
-        *reinterpret_cast<int32_t*>(c) = s.a;
-        *reinterpret_cast<int32_t*>(c + vector_stride) = s.b;
-        *reinterpret_cast<int32_t*>(c + 2 * vector_stride) = s.c;
-        *reinterpret_cast<int32_t*>(c + 3 * vector_stride) = s.d;
-      } else {
+      if (plain)
+        Sums::put(c, vector_stride, s.a, s.b, s.c, s.d);
+      else
         to.store(c, s.a, s.b, s.c, s.d);
-      }
     }
   }
 }

@@ -38,7 +38,7 @@ template <Codes kCodes>
 /// The four vectors of a panel with each vector of a stream: per pair one load, one LDM and four SMLAD.
 template <Codes kCodes>
 void multiply_panel(const int32_t* panel, const Stream& stream, const Sums& to) {
-  const bool plain = !to.wide && !to.adds && to.vectors == 4;
+  const bool plain = to.is_plain();
   const int32_t segments = stream.segments, terms = stream.terms;
   const ptrdiff_t segment_stride = stream.segment_stride, vector_stride = to.vector_stride;
   for (int32_t tap = 0; tap < stream.taps; ++tap) {
@@ -53,14 +53,10 @@ void multiply_panel(const int32_t* panel, const Stream& stream, const Sums& to) 
         add_segment<kCodes>(p, q, terms, sums);
         q += segment_stride;
       } while (--left > 0);
-      if (plain) {
-        *reinterpret_cast<int32_t*>(c) = sums.a;
-        *reinterpret_cast<int32_t*>(c + vector_stride) = sums.b;
-        *reinterpret_cast<int32_t*>(c + 2 * vector_stride) = sums.c;
-        *reinterpret_cast<int32_t*>(c + 3 * vector_stride) = sums.d;
-      } else {
+      if (plain)
+        Sums::put(c, vector_stride, sums.a, sums.b, sums.c, sums.d);
+      else
         to.store(c, sums.a, sums.b, sums.c, sums.d);
-      }
     }
   }
 }

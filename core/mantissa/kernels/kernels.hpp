@@ -31,6 +31,9 @@ extern const Kernels kernels_ref;
 /// Vectors by Highway, for hosts; chooses the best instructions of the machine at run time.
 extern const Kernels kernels_hwy;
 
+/// For Cortex-M0, M0+, M3: plain C++.
+extern const Kernels kernels_small;
+
 /// For Cortex-M4, M7, M33: DSP instructions. One thread: the product works in its scratch.
 extern const Kernels kernels_dsp;
 

@@ -1,18 +1,18 @@
 // The set for Armv7E-M and Armv8-M cores with DSP instructions: the product by hand, the rest as the compiler makes it.
 #include "mantissa/kernels/gemm_dsp.hpp"
 #include "mantissa/kernels/kernels.hpp"
+#include "mantissa/kernels/sums_small.hpp"
 
-#define MANTISSA_KERNEL_NAMESPACE ref
 #include "mantissa/kernels/pool-inl.hpp"
-#include "mantissa/kernels/sums-inl.hpp"
+
 #include "mantissa/kernels/update-inl.hpp"
 
 namespace mantissa {
 
 constinit const Kernels kernels_dsp = {
     .gemm = &gemm_dsp,
-    .finish_sums = ref::finish_sums,
-    .rescale_sums = ref::rescale_sums,
+    .finish_sums = small::finish_sums,
+    .rescale_sums = small::rescale_sums,
     .column_sums = ref::column_sums,
     .max_pool = ref::max_pool,
     .max_pool_backward = ref::max_pool_backward,

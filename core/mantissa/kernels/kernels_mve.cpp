@@ -1,18 +1,18 @@
 // The set for Cortex-M55: the product by Helium, the rest as the compiler makes it, which uses Helium as well.
 #include "mantissa/kernels/gemm_mve.hpp"
 #include "mantissa/kernels/kernels.hpp"
+#include "mantissa/kernels/sums_small.hpp"
 
-#define MANTISSA_KERNEL_NAMESPACE ref
 #include "mantissa/kernels/pool-inl.hpp"
-#include "mantissa/kernels/sums-inl.hpp"
+
 #include "mantissa/kernels/update-inl.hpp"
 
 namespace mantissa {
 
 constinit const Kernels kernels_mve = {
     .gemm = &gemm_mve,
-    .finish_sums = ref::finish_sums,
-    .rescale_sums = ref::rescale_sums,
+    .finish_sums = small::finish_sums,
+    .rescale_sums = small::rescale_sums,
     .column_sums = ref::column_sums,
     .max_pool = ref::max_pool,
     .max_pool_backward = ref::max_pool_backward,

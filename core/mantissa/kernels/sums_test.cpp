@@ -8,6 +8,7 @@
 
 #include "mantissa/kernels/host_targets.hpp"
 #include "mantissa/kernels/kernels.hpp"
+#include "mantissa/kernels/sums_small.hpp"
 
 namespace mantissa {
 namespace {
@@ -27,6 +28,8 @@ void on_every_target(Body body) {
     body(kernels_hwy, host_target_name(i));
   }
   select_host_target("best");
+  body(kernels_dsp, "cores with DSP instructions");
+  body(kernels_small, "small cores");
 }
 
 /// Numbers of all sizes up to `bits` bits, the extremes among them.
@@ -104,6 +107,40 @@ TEST(Sums, FinishSeesTheMostNegative) {
       ASSERT_EQ(kernels.finish_sums(f), uint64_t(INT32_MAX)) << name;
     });
   }
+}
+
+TEST(Sums, UpperProductByHalves) {
+  std::mt19937 random(5);
+  for (int i = 0; i < 100000; ++i) {
+    const uint32_t x = uint32_t(random()) >> (random() % 32), y = uint32_t(random()) >> (random() % 32);
+    for (const uint32_t a : {x, ~x})
+      for (const uint32_t b : {y, ~y})
+        ASSERT_EQ(small::upper_product_by_halves(a, b), uint32_t(uint64_t(a) * b >> 32)) << a << " " << b;
+  }
+}
+
+/// A power of two as a factor: every tie, on both sides of zero.
+TEST(Sums, RescaleTies) {
+  std::vector<int32_t> sums;
+  for (int32_t x = -5000; x <= 5000; ++x) sums.push_back(x);
+  sums.insert(sums.end(), {INT32_MAX, -INT32_MAX, INT32_MIN});
+  for (int32_t shift = 30; shift < 44; ++shift)
+    for (const int32_t mantissa : {1 << 30, 3 << 29, INT32_MAX}) {
+      RescaleSums r;
+      r.sums = sums.data();
+      r.rows = 1;
+      r.columns = r.code_stride = int32_t(sums.size());
+      r.by = {mantissa, shift};
+      r.range = symmetric_range(8);
+      std::vector<int8_t> expected;
+      for (const int32_t sum : sums) expected.push_back(int8_t(rescale(sum, r.by, r.rounding, r.range)));
+      on_every_target([&](const Kernels& kernels, const char* name) {
+        std::vector<int8_t> actual(sums.size());
+        r.codes = actual.data();
+        kernels.rescale_sums(r);
+        ASSERT_EQ(actual, expected) << name << ", shift " << shift << ", mantissa " << mantissa;
+      });
+    }
 }
 
 template <class Sum, class Code>

@@ -1,0 +1,98 @@
+// From accumulators to codes on cores with 32-bit registers: the common cases in one pass and without 64-bit shifts; what is
+// left goes to the reference.
+#pragma once
+#include "mantissa/kernels/sums.hpp"
+
+#define MANTISSA_KERNEL_NAMESPACE ref
+#include "mantissa/kernels/sums-inl.hpp"
+
+namespace mantissa::small {
+
+/// The upper word of a product, from products of halves.
+constexpr uint32_t upper_product_by_halves(uint32_t x, uint32_t y) {
+  const uint32_t x0 = x & 0xFFFF, x1 = x >> 16, y0 = y & 0xFFFF, y1 = y >> 16;
+  const uint32_t middle = x1 * y0 + ((x0 * y0) >> 16);  // below 2^32
+  return x1 * y1 + (middle >> 16) + (((middle & 0xFFFF) + x0 * y1) >> 16);
+}
+
+inline uint32_t upper_product(uint32_t x, uint32_t y) {
+#if defined(__ARM_ARCH_6M__)
+  return upper_product_by_halves(x, y);  // without UMULL the other way is a call
+#else
+  return uint32_t(uint64_t(x) * y >> 32);
+#endif
+}
+
+/// x or -x: negate is 0 or -1.
+constexpr int32_t negate_if(int32_t x, int32_t negate) { return (x ^ negate) - negate; }
+
+template <bool kBias, bool kRelu, bool kMask>
+uint32_t finish_row(int32_t* sums, int32_t columns, const int32_t* bias, const int8_t* mask) {
+  uint32_t largest = 0;
+  for (int32_t c = 0; c < columns; ++c) {
+    int32_t sum = sums[c];
+    if (kBias) sum += bias[c];
+    if (kRelu) sum &= ~(sum >> 31);
+    if (kMask) sum = mask[c] > 0 ? sum : 0;
+    if (kBias || kRelu || kMask) sums[c] = sum;
+    const uint32_t magnitude = uint32_t(kRelu ? sum : negate_if(sum, sum >> 31));
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
+
+inline uint64_t finish_sums(const FinishSums& f) {
+  const bool relu = f.activation == Activation::kRelu, bias = f.bias != nullptr, mask = f.mask != nullptr;
+  if (f.element != Element::kInt32 || (mask && (relu || bias || f.mask_element != Element::kInt8)))
+    return ref::finish_sums(f);
+  const auto row = mask   ? finish_row<false, false, true>
+                   : bias ? relu ? finish_row<true, true, false> : finish_row<true, false, false>
+                   : relu ? finish_row<false, true, false>
+                          : finish_row<false, false, false>;
+  uint32_t largest = 0;
+  for (int32_t r = 0; r < f.rows; ++r) {
+    const uint32_t magnitude =
+        row(static_cast<int32_t*>(f.sums) + ptrdiff_t(r) * f.stride, f.columns,
+            static_cast<const int32_t*>(f.bias),
+            static_cast<const int8_t*>(f.mask) + (mask ? ptrdiff_t(r) * f.mask_stride : 0));
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
+
+/// Nearest, ties away from zero, by magnitude; range symmetric. With a shift above 32 the lower word of the product is
+/// below the half that rounds, and cannot change the code.
+template <class Code>
+uint32_t rescale_row(const int32_t* sums, Code* codes, int32_t columns, Multiplier by, int32_t high) {
+  const uint32_t half = 1u << (by.shift - 33);
+  const int32_t shift = by.shift - 32;
+  uint32_t saturated = 0;
+  for (int32_t c = 0; c < columns; ++c) {
+    const int32_t sum = sums[c], sign = sum >> 31;
+    int32_t code =
+        int32_t((upper_product(uint32_t(negate_if(sum, sign)), uint32_t(by.mantissa)) + half) >> shift);
+    if (code > high) {
+      code = high;
+      ++saturated;
+    }
+    codes[c] = Code(negate_if(code, sign));
+  }
+  return saturated;
+}
+
+inline uint64_t rescale_sums(const RescaleSums& r) {
+  const bool fits = r.element == Element::kInt32 && r.rounding == Rounding::kHalfAway && r.by.shift > 32 &&
+                    r.range.low == -r.range.high;
+  if (!fits) return ref::rescale_sums(r);
+  const int32_t* sums = static_cast<const int32_t*>(r.sums);
+  uint64_t saturated = 0;
+  for (int32_t row = 0; row < r.rows; ++row, sums += r.columns) {
+    const ptrdiff_t at = ptrdiff_t(row) * r.code_stride;
+    saturated += r.code_element == Element::kInt8
+                     ? rescale_row(sums, static_cast<int8_t*>(r.codes) + at, r.columns, r.by, r.range.high)
+                     : rescale_row(sums, static_cast<int16_t*>(r.codes) + at, r.columns, r.by, r.range.high);
+  }
+  return saturated;
+}
+
+}  // namespace mantissa::small
