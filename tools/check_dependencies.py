@@ -48,7 +48,7 @@ def problems_of(path: Path):
         yield 1, f"unit '{unit}' has no rank; RANK in tools/check_dependencies.py names the units"
         return
     # Tests, benchmarks, and variants for one kind of machine may use what that machine has.
-    on_any_target = name.startswith("core/") and not re.search(r"_(test|bench|fuzz|hwy)\.[ch]pp$", name)
+    on_any_target = name.startswith("core/") and not re.search(r"_(test|bench|fuzz|hwy|dsp|mve)\.[ch]pp$", name)
     text = path.read_text()
     for number, line in enumerate(text.splitlines(), 1):
         if quoted := re.match(r'\s*#\s*include\s+"((?:mantissa|host|cli)/[^"]+)"', line):

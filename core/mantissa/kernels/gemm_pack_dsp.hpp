@@ -4,7 +4,7 @@
 // A vector lies along memory (windows, rows of weights) or across it (signals over time, columns of weights); both are
 // read a word at a time where their strides allow.
 #pragma once
-#include "mantissa/kernels/dsp_intrinsics.hpp"
+#include "mantissa/kernels/intrinsics_dsp.hpp"
 #include "mantissa/kernels/gemm_blocks.hpp"
 
 namespace mantissa::dsp {
