@@ -1,6 +1,7 @@
 // RAM on a board to the byte, jobs as the board will read them, and what is said when there is no room.
 #include "host/device/board_plan.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -119,9 +120,24 @@ TEST_F(BoardPlans, AJobHoldsThePlanAndTheRun) {
   expect_array(job.tensors_at, p.view().tensors);
   expect_array(job.steps_at, p.view().steps);
 
-  uint32_t stack_top;
+  uint32_t stack_top = 0;
   std::memcpy(&stack_top, image.at(0, 4).data(), 4);
   EXPECT_EQ(stack_top, 0x20000000u + p.memory().total());
+}
+
+TEST_F(BoardPlans, AJobsArraysAreAligned) {
+  for (const int layers : {1, 2, 3, 4}) {
+    for (const std::string_view recipe : builtin_recipe_names()) {
+      const BoardPlan p = plan(std::string(recipe), "mps2-an385");
+      const auto bytes = make_job(p.view(), p.memory(), {});
+      firmware::Job job;
+      std::memcpy(&job, bytes.data(), sizeof job);
+      for (const uint32_t at : {job.layers_at, job.tensors_at, job.steps_at}) EXPECT_EQ(at % 8, 0u) << layers;
+      EXPECT_GE(job.steps_at, job.tensors_at + p.view().tensors.size_bytes());
+    }
+    description_.nodes.push_back(linear({.features = 4}));
+    description_.layer_names.push_back("more" + std::to_string(layers));
+  }
 }
 
 TEST_F(BoardPlans, RefuseAModelOfMoreLayersThanAJobHolds) {
@@ -130,7 +146,7 @@ TEST_F(BoardPlans, RefuseAModelOfMoreLayersThanAJobHolds) {
       "deep.toml");
   for (int i = 0; i < 199; ++i) {
     description_.nodes.push_back(linear({.features = 4}));
-    description_.layer_names.push_back("deep" + std::to_string(i));
+    description_.layer_names.push_back(fmt::format("deep{}", i));
   }
   const BoardPlan p = plan("int8", "mps2-an385");
   EXPECT_TRUE(contains(error_of([&] { make_job(p.view(), p.memory(), {}); }), "the plan of 200 layers"));
@@ -172,13 +188,14 @@ TEST_F(BoardPlans, ARefusalSaysHowManyBytesAndOnlyWhatHelps) {
 
 TEST_F(BoardPlans, NarrowMomentumIsOfferedWhereItIsWide) {
   description_.nodes[0].outputs = 80;
-  const BoardPlan p = plan("int8", "microbit");
-  NamedRecipe narrow = find_recipe("int8", description_);
-  narrow.settings.formats.momentum = sym_format(8);
+  NamedRecipe wide = find_recipe("int8", description_);
+  wide.overrides = {{3, wide.settings.formats}};  // a layer of its own, as a recipe file may have it
+  const BoardPlan p(description_, wide, on("microbit"), {});
+  NamedRecipe narrow = wide;
+  narrow.settings.formats.momentum = narrow.overrides[0].formats.momentum = sym_format(8);
   const uint64_t bytes = BoardPlan(description_, narrow, on("microbit"), {}).memory().total();
-  const std::string text = refusal(p, description_, find_recipe("int8", description_), on("microbit"), {});
-  const std::string number =
-      std::to_string(bytes / 1000) + "," + std::to_string(1000 + bytes % 1000).substr(1);
+  const std::string text = refusal(p, description_, wide, on("microbit"), {});
+  const std::string number = fmt::format("{},{:03}", bytes / 1000, bytes % 1000);
   EXPECT_TRUE(contains(text, "a recipe file with momentum = \"sym8\": " + number + " bytes")) << text;
 }
 

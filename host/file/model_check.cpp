@@ -84,10 +84,10 @@ void check_scale(Scale scale, const std::string& what) {
 }
 
 void check_momentum_scale(const SavedScale& s, const std::string& what) {
-  const int32_t doublings = s.scale.exponent - s.unit.exponent;
-  if (s.scale.mantissa != s.unit.mantissa || doublings < -1 || doublings > 1)
-    throw Error(fmt::format("{}: {} * 2^{} is followed by {} * 2^{}; it must be the same, its half or double",
-                            what, s.scale.mantissa, s.scale.exponent, s.unit.mantissa, s.unit.exponent));
+  if (s.scale.mantissa != s.unit.mantissa || s.unit.exponent < s.scale.exponent - 1)
+    throw Error(
+        fmt::format("{}: {} * 2^{} is followed by {} * 2^{}; it must be the same, its half or 2^k times it",
+                    what, s.scale.mantissa, s.scale.exponent, s.unit.mantissa, s.unit.exponent));
 }
 
 }  // namespace mantissa::host

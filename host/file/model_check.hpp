@@ -21,7 +21,7 @@ void check_elements(const SavedTensor& tensor, size_t elements, const std::strin
 /// A mantissa of 31 bits, and an exponent so small that products of a few scales keep theirs in 32 bits.
 void check_scale(Scale scale, const std::string& what);
 
-/// Of an integer momentum: scales of neighbouring updates differ by a factor of two at most.
+/// Of an integer momentum: from one update to the next its scale is halved at most, or grows by a power of two.
 void check_momentum_scale(const SavedScale& scale, const std::string& what);
 
 }  // namespace mantissa::host

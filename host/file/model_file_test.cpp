@@ -328,9 +328,9 @@ TEST(ModelFile, WhatHoldsNoModelIsNeitherSavedNorLoaded) {
   expect_refused(
       "int8",
       [](SavedModel& m) {
-        std::ranges::find(m.scales, StateRole::kWeightMomentum, &SavedScale::role)->unit.exponent += 2;
+        std::ranges::find(m.scales, StateRole::kWeightMomentum, &SavedScale::role)->unit.exponent -= 2;
       },
-      "the same, its half or double");
+      "the same, its half or 2^k");
   expect_refused(
       "int8",
       [](SavedModel& m) {

@@ -83,9 +83,13 @@ class Parameter:
             self.codes[i] = clamp(p, self.low, self.high)
         self.momentum_scale = self.next_scale = new
         looks = step % LOOK_PERIOD == LOOK_PERIOD - 1
-        if saturated:
-            self.next_scale = shifted(new, 1)
-        elif looks and 0 < max(map(abs, self.momentum)) < MOMENTUM_HALF // 4:
+        doublings, largest = int(saturated), max(map(abs, sums))
+        while largest and largest * value(gradient) / 2 ** doublings > value(new) * (MOMENTUM_HALF // 2):
+            doublings += 1
+        has_room = shift > 0 or gain < (2 ** 24 - 1) // 4
+        if doublings:
+            self.next_scale = shifted(new, doublings)
+        elif looks and has_room and 0 < max(map(abs, self.momentum)) < MOMENTUM_HALF // 4:
             self.next_scale = shifted(new, -1)
         if looks:
             self.refit(step)

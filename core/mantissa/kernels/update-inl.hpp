@@ -39,12 +39,29 @@ struct UpdateChunk {
 };
 
 template <class Sum>
-void scale_sums(const IntegerUpdate& u, int32_t begin, int32_t count, UpdateChunk& chunk) {
+void scale_sums(const IntegerUpdate& u, int32_t begin, int32_t count, UpdateChunk& chunk, UpdateSeen& seen) {
   const Sum* sums = static_cast<const Sum*>(u.sums) + begin;
   const int64_t half = u.sum_shift > 0 ? int64_t(1) << (u.sum_shift - 1) : 0;
+  int32_t largest = 0;
+  for (int32_t i = 0; i < count; ++i) {
+    const int32_t g = sizeof(Sum) == 4 ? int32_t(sums[i]) : int32_t((int64_t(sums[i]) + half) >> u.sum_shift);
+    chunk.move[i] = u.gain.times(g);
+    largest = magnitude_of(g) > largest ? magnitude_of(g) : largest;
+  }
+  if (u.momentum != nullptr && uint32_t(largest) > seen.gradient) seen.gradient = uint32_t(largest);
+}
+
+inline int32_t largest_code(const int8_t* codes, int32_t count) {
+  int32_t largest = 0;
   for (int32_t i = 0; i < count; ++i)
-    chunk.move[i] =
-        u.gain.times(sizeof(Sum) == 4 ? int32_t(sums[i]) : int32_t((int64_t(sums[i]) + half) >> u.sum_shift));
+    largest = magnitude_of(codes[i]) > largest ? magnitude_of(codes[i]) : largest;
+  return largest;
+}
+
+/// Of dy[r] * x[c].
+inline uint32_t largest_product(const IntegerUpdate& u) {
+  const OuterSums& o = u.outer;
+  return uint32_t(largest_code(o.dy, u.count / o.columns) * largest_code(o.x, o.columns));
 }
 
 inline void scale_products(const IntegerUpdate& u, int32_t begin, int32_t count, UpdateChunk& chunk) {
@@ -97,7 +114,7 @@ inline void update_chunk(const IntegerUpdate& u, uint32_t at, int32_t count, Upd
   if (!u.looks) return;
   for (int32_t i = 0; i < count; ++i) {
     const int32_t p = chunk.parameter[i];
-    const uint64_t v = with_momentum ? uint64_t(magnitude_of(chunk.momentum[i])) : 0;
+    const uint32_t v = with_momentum ? uint32_t(magnitude_of(chunk.momentum[i])) : 0;
     seen.momentum = v > seen.momentum ? v : seen.momentum;
     seen.parameter = uint32_t(magnitude_of(p)) > seen.parameter ? uint32_t(magnitude_of(p)) : seen.parameter;
     seen.parameter_saturated += uint32_t(p == range.low || p == range.high);
@@ -116,15 +133,16 @@ template <class Codes>
 UpdateSeen update_codes(const IntegerUpdate& u, Codes codes) {
   UpdateSeen seen;
   UpdateChunk chunk;
+  if (u.sums == nullptr && u.momentum != nullptr) seen.gradient = largest_product(u);
   for (int32_t done = 0; done < u.count; done += UpdateChunk::kSize) {
     const int32_t left = u.count - done, count = left < UpdateChunk::kSize ? left : UpdateChunk::kSize;
     const uint32_t at = u.first + uint32_t(done);
     if (u.sums == nullptr)
       scale_products(u, done, count, chunk);
     else if (u.element == Element::kInt64)
-      scale_sums<int64_t>(u, done, count, chunk);
+      scale_sums<int64_t>(u, done, count, chunk, seen);
     else
-      scale_sums<int32_t>(u, done, count, chunk);
+      scale_sums<int32_t>(u, done, count, chunk, seen);
     for (int32_t i = 0; i < count; ++i) chunk.parameter[i] = codes.load(at + uint32_t(i));
     const auto body = [&] { update_chunk(u, at, count, chunk, seen); };
     if (u.momentum == nullptr)
@@ -202,7 +220,7 @@ UpdateSeen update_float_codes(const FloatUpdate& u, Codes codes) {
     saturated += moved != clamped;
     largest = magnitude_of(clamped) > largest ? magnitude_of(clamped) : largest;
   }
-  return {0, uint32_t(largest), 0, uint32_t(saturated)};
+  return {.parameter = uint32_t(largest), .parameter_saturated = uint32_t(saturated)};
 }
 
 template <class Sum>

@@ -98,12 +98,14 @@ struct FloatUpdate {
 /// What an update saw. Of integer momentum and parameters only in a look: the largest codes, and how many parameters lie at
 /// an end of their range. A float update looks always and counts the parameters that did not fit.
 struct UpdateSeen {
-  uint64_t momentum = 0;  ///< when the first batch is calibrated: of the gradient sums
+  uint64_t gradient = 0;  ///< largest sum, after sum_shift; of an integer update with momentum
+  uint32_t momentum = 0;
   uint32_t parameter = 0;
   uint32_t momentum_saturated = 0;  ///< 1 if a momentum did not fit
   uint32_t parameter_saturated = 0;
 
   constexpr void merge(const UpdateSeen& other) {
+    gradient = other.gradient > gradient ? other.gradient : gradient;
     momentum = other.momentum > momentum ? other.momentum : momentum;
     parameter = other.parameter > parameter ? other.parameter : parameter;
     momentum_saturated |= other.momentum_saturated;

@@ -67,7 +67,7 @@ UpdateSeen UpdateFloatCodes(const FloatUpdate& u, Codes codes) {
                                  LoadParameters(codes, at + uint32_t(lanes)), high_bits);
     writer.Store(at, low, high);
   }
-  UpdateSeen seen = {0, writer.Largest(), 0, step.clamp.Saturated()};
+  UpdateSeen seen = {.parameter = writer.Largest(), .parameter_saturated = step.clamp.Saturated()};
   seen.merge(update_float_codes<int32_t>(Part(u, i, count), codes));
   return seen;
 }

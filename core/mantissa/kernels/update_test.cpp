@@ -83,6 +83,7 @@ State expected_update(const IntegerUpdate& u, Codes codes, std::vector<int16_t> 
     const uint32_t m = draws ? rounding16(u.key, uint32_t(at) ^ 1) : 0x8000;
     const Wide g = (Wide(sums[size_t(i)]) + (Wide(1) << u.sum_shift) / 2) >> u.sum_shift;
     const Wide p = codes.get(at), step = (g * u.gain.q) >> u.gain.shift;
+    if (u.momentum != nullptr) s.seen.gradient = std::max(s.seen.gradient, uint64_t(g < 0 ? -g : g));
     Wide move = std::min(std::max(step, -kMost), kMost) + ((p * u.pull) >> 16);
     if (u.momentum != nullptr) {
       const Wide unit = u.momentum_element == Element::kInt8 ? 128 : 1, v = momentum[at] * unit;
@@ -90,7 +91,7 @@ State expected_update(const IntegerUpdate& u, Codes codes, std::vector<int16_t> 
       const Wide next = (sum - ((sum % (65536 * unit)) + 65536 * unit) % (65536 * unit)) / (65536 * unit);
       momentum[at] = int16_t(clamp_wide(next, u.momentum_range));
       s.seen.momentum_saturated |= next != momentum[at];
-      if (u.looks) s.seen.momentum = std::max(s.seen.momentum, uint64_t(std::abs(momentum[at])));
+      if (u.looks) s.seen.momentum = std::max(s.seen.momentum, uint32_t(std::abs(momentum[at])));
       move = (momentum[at] * unit * u.rate) >> 16;
     }
     const int32_t code = clamp_wide(p + ((move + m) >> 16), u.parameters.range);
@@ -106,6 +107,7 @@ State expected_update(const IntegerUpdate& u, Codes codes, std::vector<int16_t> 
 }
 
 void expect_seen(const UpdateSeen& a, const UpdateSeen& b, const char* name) {
+  EXPECT_EQ(a.gradient, b.gradient) << name;
   EXPECT_EQ(a.momentum, b.momentum) << name;
   EXPECT_EQ(a.parameter, b.parameter) << name;
   EXPECT_EQ(a.momentum_saturated, b.momentum_saturated) << name;

@@ -133,6 +133,7 @@ class Engine {
   void commit_update(const LayerPlan& l, const LayerUpdate& update);
   void commit_parameter(const LayerPlan& l, const ParameterUpdate& u, const UpdateSeen& seen);
   static Scale first_momentum_scale(const LayerPlan& l, Scale unit, uint64_t largest);
+  Scale next_momentum_scale(const LayerPlan& l, const ParameterUpdate& u, const UpdateSeen& seen) const;
   void refit_parameters(const LayerPlan& l, int16_t tensor, int16_t slot, const UpdateSeen& seen);
   void calibrate(const float* x, int32_t label);
 

@@ -35,16 +35,16 @@ void Engine::prepare_integer(const LayerPlan& l, ParameterUpdate& u) const {
   integer.parameters = code_view(l, u.tensor);
   integer.rounding = plan_.summary.parameter_rounding;
   integer.key = update_key(u);
-  const Scale mean = u.unit.shifted(u.sum_shift) / Scale::normalized(uint32_t(batch_samples_), 0);
+  u.mean = u.unit.shifted(u.sum_shift) / Scale::normalized(uint32_t(batch_samples_), 0);
   integer.looks = progress_.step % kLookPeriod == kLookPeriod - 1;
   const Scale parameter = state(u.slot).scale;
-  if (u.momentum < 0) return set_plain_factors(integer, settings_, {mean, parameter, {}});
+  if (u.momentum < 0) return set_plain_factors(integer, settings_, {u.mean, parameter, {}});
   const ScaleState& s = state(u.momentum_slot);
   integer.momentum = data<>(u.momentum);
   integer.momentum_element = element_of(l.formats.momentum);
   integer.momentum_range = momentum_range(l.formats.momentum.bits);
   integer.momentum_drop = momentum_drop(l.formats.momentum.bits);
-  set_momentum_factors(integer, settings_, {mean, parameter, s.unit.shifted(-integer.momentum_drop)},
+  set_momentum_factors(integer, settings_, {u.mean, parameter, s.unit.shifted(-integer.momentum_drop)},
                        s.scale.exponent - s.unit.exponent);
 }
 
@@ -117,7 +117,7 @@ void Engine::observe_gradient(const LayerPlan& l, const void* sums, int32_t row,
     f.rows = 1;
     f.columns = f.stride = count;
     const uint64_t magnitude = kernels_->finish_sums(f);
-    seen.momentum = magnitude > seen.momentum ? magnitude : seen.momentum;
+    seen.gradient = magnitude > seen.gradient ? magnitude : seen.gradient;
   };
   look(sums, l.gradient.accumulator, rows * l.fan_in, counter.weight);
   if (l.bias < 0) return;
@@ -146,15 +146,31 @@ Scale Engine::first_momentum_scale(const LayerPlan& l, Scale unit, uint64_t larg
                       : Scale::normalized(largest, 0) * unit / Scale::normalized(uint32_t(high + 1) / 8, 0);
 }
 
+/// Twice the scale, or more, if a momentum did not fit or the largest sum alone would take over half of the range: samples that
+/// move much come in spikes, and a range that forgot them would clip each one. Half of it if a look found room.
+Scale Engine::next_momentum_scale(const LayerPlan& l, const ParameterUpdate& u,
+                                  const UpdateSeen& seen) const {
+  const Scale scale = state(u.momentum_slot).scale;
+  const uint32_t range = uint32_t(momentum_range(l.formats.momentum.bits).high) + 1;
+  int32_t doublings = seen.momentum_saturated != 0 ? 1 : 0;
+  if (seen.gradient > 0) {
+    const Scale wanted = Scale::normalized(seen.gradient, 0) * u.mean / Scale::normalized(range / 2, 0);
+    const int32_t needed = wanted.exponent - scale.exponent + (wanted.mantissa > scale.mantissa ? 1 : 0);
+    doublings = needed > doublings ? needed : doublings;
+  }
+  const Gain& gain = u.integer.gain;
+  const bool has_room = gain.shift > 0 || gain.q < Gain::kLimit / 4;  // half of the scale doubles the gain
+  const bool shrinks = u.integer.looks && has_room && seen.momentum > 0 && seen.momentum < range / 4;
+  return scale.shifted(doublings > 0 ? doublings : shrinks ? -1 : 0);
+}
+
 /// The momentum's scale, what saturated, and parameters that have outgrown their scale or shrunk in it.
 void Engine::commit_parameter(const LayerPlan& l, const ParameterUpdate& u, const UpdateSeen& seen) {
   if (!l.formats.gradient.is_float() && u.momentum >= 0) {
     ScaleState& s = state(u.momentum_slot);
     s.saturated += seen.momentum_saturated;
-    s.scale = observing_ ? first_momentum_scale(l, u.unit, seen.momentum) : s.unit;
-    const uint64_t half = uint64_t(momentum_range(l.formats.momentum.bits).high) + 1;
-    const bool shrinks = u.integer.looks && seen.momentum > 0 && seen.momentum < half / 4;
-    s.unit = s.scale.shifted(seen.momentum_saturated != 0 ? 1 : shrinks && !observing_ ? -1 : 0);
+    s.scale = observing_ ? first_momentum_scale(l, u.unit, seen.gradient) : s.unit;
+    s.unit = observing_ ? s.scale : next_momentum_scale(l, u, seen);
   }
   if (observing_) return;
   state(u.slot).saturated += seen.parameter_saturated;

@@ -6,7 +6,7 @@
 namespace mantissa {
 
 /// The state of one scale. `seen` counts in units of `unit`. Of integer momentum: `unit` is the scale that the next update
-/// writes its codes in, the half or double of `scale` or the same.
+/// writes its codes in: `scale`, its half, or 2^k times it.
 struct ScaleState {
   Scale scale;             ///< of the codes
   Scale unit;              ///< of the accumulators that `seen` looked at

@@ -45,13 +45,13 @@ constexpr Gain sgd_gain(Scale factor) {
 inline constexpr int32_t kLargestPull = 1 << 27, kLargestRate = INT32_MAX;
 
 /// Factors with momentum: sums and parameters go into units of the new momentum, the momentum into units of the
-/// parameter. `doublings` is log2 of the old momentum's scale over the new one's: -1, 0 or 1.
+/// parameter. `doublings` is log2 of the old momentum's scale over the new one's, at most 1.
 /// Requires lr, weight_decay >= 0 and 0 <= momentum < 1.
 constexpr void set_momentum_factors(IntegerUpdate& u, const SgdSettings& s, const SgdScales& scales,
                                     int doublings) {
-  const uint64_t kept = s.momentum > 0.0f
-                            ? uint64_t(sgd_q32(s.momentum, Scale{}.shifted(-2), INT32_MAX)) << (2 + doublings)
-                            : 0;
+  const uint64_t quarter =
+      s.momentum > 0.0f ? uint64_t(sgd_q32(s.momentum, Scale{}.shifted(-2), INT32_MAX)) : 0;
+  const uint64_t kept = doublings < -30 ? 0 : (quarter << 3) >> (1 - doublings);  // 32 bits below the point
   u.base = int32_t((kept + (uint64_t(1) << 31)) >> 32);
   u.decay = int32_t(int64_t(kept) - (int64_t(u.base) << 32));
   u.gain = sgd_gain(scales.gradient / scales.momentum);
