@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "host/device/board_plan.hpp"
 #include "host/error.hpp"
 #include "host/export/cpp_text.hpp"
 #include "host/export/model_code.hpp"
@@ -21,7 +22,6 @@
 namespace mantissa::host {
 namespace {
 
-constexpr int32_t kTileBytes = 512;
 constexpr uint32_t kFlashUnit = 32;  // the largest of common microcontrollers
 
 /// What a set of kernels is called, and how it is compiled.
@@ -101,6 +101,7 @@ void add_header_values(Values& values, const SavedModel& model, const ExportOpti
 }
 
 void add_kernel_values(Values& values, const KernelSet& kernels) {
+  values["TILE_BYTES"] = number(board_tile_bytes(kernels.scratch));
   values["KERNELS"] = fmt::format("mantissa::kernels_{}", kernels.name);
   values["KERNEL_HEADER"] = kernels.header;
   values["SCRATCH"] =
@@ -116,7 +117,6 @@ void add_source_values(Values& values, const SavedModel& model, const PlanView& 
   values["MODEL"] = model_code(model.description);
   values["RECIPE_CODE"] = recipe_code(model.recipe, model.description);
   values["HAS_MOMENTUM"] = fmt::format("{}", plan.summary.momentum);
-  values["TILE_BYTES"] = number(kTileBytes);
   values["FINGERPRINT"] = fmt::format("{:#018x}u", checkpoint_fingerprint(plan));
   values["MEAN"] = list(model.normalization.mean, cpp_float);
   values["INVERSE_STD"] = list(model.normalization.inverse_std, cpp_float);
@@ -134,7 +134,7 @@ ExportedModel export_model(const SavedModel& model, const ExportOptions& options
   const HostPlan made(d, model.recipe,
                       {.batch = d.training.batch,
                        .momentum = momentum,
-                       .tile_bytes = kTileBytes,
+                       .tile_bytes = board_tile_bytes(kernels.scratch),
                        .scratch = kernels.scratch});
   const PlanView plan = made.view();
   check(model, options, plan.summary);
