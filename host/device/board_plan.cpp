@@ -8,15 +8,12 @@
 namespace mantissa::host {
 namespace {
 
-<<<<<<< Updated upstream
 /// Fast products work on four rows together; those of larger cores are for larger models.
 int tile_bytes(const BoardTarget& target) {
   if (target.kernels == BoardKernels::kReference) return 512;
   return target.board.has_dsp ? 2048 : 1024;
 }
 
-=======
->>>>>>> Stashed changes
 uint32_t multiple_of_8(size_t bytes) { return static_cast<uint32_t>((bytes + 7) / 8 * 8); }
 
 FirmwareImage program_of(const BoardTarget& target) {
@@ -36,23 +33,12 @@ std::filesystem::path BoardTarget::program_path() const {
   return folder / board.preset / fmt::format("runner_{}{}.elf", board.name, variant);
 }
 
-int32_t board_tile_bytes(const GemmScratch& scratch) {
-  // Four rows of most products, which the fast products of cores with DSP instructions work on together; others gain
-  // nothing from a large tile.
-  constexpr int32_t kFast = 2048, kOthers = 512;
-  return scratch.use == ScratchUse::kNone ? kOthers : kFast;
-}
-
 PlanOptions board_plan_options(const BoardTarget& target, const BoardOptions& options) {
   return {.batch = options.batch,
           .micro_batch = 1,
           .threads = 1,
           .momentum = options.momentum,
-<<<<<<< Updated upstream
           .tile_bytes = tile_bytes(target),
-=======
-          .tile_bytes = board_tile_bytes(scratch),
->>>>>>> Stashed changes
           .alignment = 8,
           .scratch = gemm_scratch(target.board, target.kernels)};
 }

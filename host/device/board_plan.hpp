@@ -38,9 +38,6 @@ struct BoardOptions {
   bool momentum = true;
 };
 
-/// Accumulators between a product and its rounding, for kernels with this scratch.
-int32_t board_tile_bytes(const GemmScratch& scratch);
-
 /// A board has one core and little memory: one thread, one sample at a time, small tiles.
 PlanOptions board_plan_options(const BoardTarget& target, const BoardOptions& options);
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "host/device/board_plan.hpp"
 #include "host/error.hpp"
 #include "host/export/cpp_text.hpp"
 #include "host/export/model_code.hpp"
@@ -29,14 +28,15 @@ struct KernelSet {
   std::string_view name;
   std::string_view header, scratch_code;  ///< empty: none is needed
   GemmScratch scratch;
+  int32_t tile_bytes;               ///< as for boards: fast products work on four rows together
   std::string_view other_suffixes;  ///< of sources that are left out
   std::string_view core, flags;     ///< for example
 };
 constexpr KernelSet kKernelSets[] = {
-    {"ref", "", "", {}, "_test, _bench, _hwy, _dsp or _mve", "cm0", "-mcpu=cortex-m0"},
-    {"dsp", "mantissa/kernels/gemm_dsp.hpp", "mantissa::kGemmDspScratch", kGemmDspScratch,
+    {"ref", "", "", {}, 512, "_test, _bench, _hwy, _dsp or _mve", "cm0", "-mcpu=cortex-m0"},
+    {"dsp", "mantissa/kernels/gemm_dsp.hpp", "mantissa::kGemmDspScratch", kGemmDspScratch, 2048,
      "_test, _bench, _hwy or _mve", "cm4", "-mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard"},
-    {"mve", "mantissa/kernels/gemm_mve.hpp", "mantissa::kGemmMveScratch", kGemmMveScratch,
+    {"mve", "mantissa/kernels/gemm_mve.hpp", "mantissa::kGemmMveScratch", kGemmMveScratch, 2048,
      "_test, _bench or _hwy", "cm55", "-mcpu=cortex-m55+nomve.fp -mfloat-abi=hard"},
 };
 
@@ -101,7 +101,7 @@ void add_header_values(Values& values, const SavedModel& model, const ExportOpti
 }
 
 void add_kernel_values(Values& values, const KernelSet& kernels) {
-  values["TILE_BYTES"] = number(board_tile_bytes(kernels.scratch));
+  values["TILE_BYTES"] = number(kernels.tile_bytes);
   values["KERNELS"] = fmt::format("mantissa::kernels_{}", kernels.name);
   values["KERNEL_HEADER"] = kernels.header;
   values["SCRATCH"] =
@@ -134,7 +134,7 @@ ExportedModel export_model(const SavedModel& model, const ExportOptions& options
   const HostPlan made(d, model.recipe,
                       {.batch = d.training.batch,
                        .momentum = momentum,
-                       .tile_bytes = board_tile_bytes(kernels.scratch),
+                       .tile_bytes = kernels.tile_bytes,
                        .scratch = kernels.scratch});
   const PlanView plan = made.view();
   check(model, options, plan.summary);
