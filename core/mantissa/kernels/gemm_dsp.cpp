@@ -38,11 +38,17 @@ Stream stream_of(const Side& side, const Block& block) {
           joins ? block.segments * block.terms : block.terms};
 }
 
+template <Codes kCodes>
+void multiply_panel_of(const int32_t* panel, const Stream& s, const Sums& to) {
+  s.segments == 1 && s.terms % 8 == 0 && to.is_plain() ? multiply_panel<kCodes, true>(panel, s, to)
+                                                       : multiply_panel<kCodes, false>(panel, s, to);
+}
+
 [[gnu::noinline]] void multiply_panel_as(Codes codes, const int32_t* panel, const Stream& s, const Sums& to) {
   switch (codes) {
-    case Codes::kBytes: return multiply_panel<Codes::kBytes>(panel, s, to);
-    case Codes::kUppers: return multiply_panel<Codes::kUppers>(panel, s, to);
-    case Codes::kHalves: return multiply_panel<Codes::kHalves>(panel, s, to);
+    case Codes::kBytes: return multiply_panel_of<Codes::kBytes>(panel, s, to);
+    case Codes::kUppers: return multiply_panel_of<Codes::kUppers>(panel, s, to);
+    case Codes::kHalves: return multiply_panel_of<Codes::kHalves>(panel, s, to);
     case Codes::kApart: return;
   }
 }
@@ -91,7 +97,7 @@ class Product {
     else if (a_.along != Codes::kApart)
       multiply(slots_, &Product::stream_a);
     else
-      multiply((slots_ - kMostTaps) / 8 * 4, &Product::pack_both);
+      multiply(slots_ >= 24 ? (slots_ - kMostTaps) / 16 * 8 : 4, &Product::pack_both);
   }
 
  private:
@@ -194,7 +200,7 @@ class Product {
                             block.terms};
     Sums to = sums_at(g_, m, n, 1, g_.c_stride, a_.count - m, block.adds);
     to.tap_stride = channels * to.stride;
-    multiply_panel<Codes::kHalves>(words_, signals, to);
+    multiply_panel_as(Codes::kHalves, words_, signals, to);
   }
 
   void store_multiples_of_b() const {

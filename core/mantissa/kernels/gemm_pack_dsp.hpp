@@ -4,8 +4,8 @@
 // A vector lies along memory (windows, rows of weights) or across it (signals over time, columns of weights); both are
 // read a word at a time where their strides allow.
 #pragma once
-#include "mantissa/kernels/intrinsics_dsp.hpp"
 #include "mantissa/kernels/gemm_blocks.hpp"
+#include "mantissa/kernels/intrinsics_dsp.hpp"
 
 namespace mantissa::dsp {
 
@@ -86,27 +86,29 @@ template <Codes kCodes>
 
 template <Codes kCodes>
 void pack_across(const Vectors& from, Packing to) {
-  const bool natural = to.order == Order::kNatural;
+  const bool natural = to.order == Order::kNatural, before = to.zeros == Zeros::kBefore;
   const ptrdiff_t one = from.term_stride;
-  const ptrdiff_t partner = natural ? one : 2 * one, to_second = natural ? 2 * one : one,
-                  to_next = 4 * one - to_second;
   const int8_t* p = from.data;
   int32_t* words = to.words;
   const auto put = [&](Group x, Group y) __attribute__((always_inline)) {
     put_pairs<kCodes>(x, y, words, to.vector_pitch);
     words += to.pair_pitch;
   };
-  for (uint32_t left = uint32_t(from.terms) / 4; left > 0; --left) {
-    put(load_group<kCodes>(p), load_group<kCodes>(p + partner));
-    p += to_second;
-    put(load_group<kCodes>(p), load_group<kCodes>(p + partner));
-    p += to_next;
+  int32_t rest = from.terms & 3;
+  if (natural) {
+    if (!before) rest &= 1;
+    for (int32_t left = from.terms - rest; left > 0; left -= 2, p += 2 * one)
+      put(load_group<kCodes>(p), load_group<kCodes>(p + one));
+  } else {
+    for (int32_t left = from.terms - rest; left > 0; left -= 4, p += 4 * one) {
+      put(load_group<kCodes>(p), load_group<kCodes>(p + 2 * one));
+      put(load_group<kCodes>(p + one), load_group<kCodes>(p + 3 * one));
+    }
   }
-  const int32_t rest = from.terms & 3;
   if (rest == 0) return;
-  const int32_t first = to.zeros == Zeros::kBefore ? 4 - rest : 0;
+  if (!before) return put(load_group<kCodes>(p), Group{});
   const auto row = [&](int32_t k) {
-    return k >= first && k < first + rest ? load_group<kCodes>(p + (k - first) * one) : Group{};
+    return k >= 4 - rest ? load_group<kCodes>(p + (k - 4 + rest) * one) : Group{};
   };
   put(row(0), row(natural ? 1 : 2));
   put(row(natural ? 2 : 1), row(3));

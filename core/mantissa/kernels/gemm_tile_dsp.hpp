@@ -14,46 +14,59 @@ struct Stream {
   int32_t count, taps, segments, terms;
 };
 
+[[gnu::always_inline]] inline void add_group(const int32_t*& panel, Group g, Four& sums) {
+  add_four_products(panel, g.low, sums);
+  add_four_products(panel, g.high, sums);
+}
+
 template <Codes kCodes>
 [[gnu::always_inline]] inline void add_segment(const int32_t*& panel, const int8_t* q, int32_t terms,
                                                Four& sums) {
-  const auto add_group = [&](Group g) __attribute__((always_inline)) {
-    add_four_products(panel, g.low, sums);
-    add_four_products(panel, g.high, sums);
-  };
   constexpr int32_t kBytes = kGroupBytes<kCodes>;
   for (uint32_t left = uint32_t(terms) / 8; left > 0; --left, q += 2 * kBytes) {
-    add_group(load_group<kCodes>(q));
-    add_group(load_group<kCodes>(q + kBytes));
+    add_group(panel, load_group<kCodes>(q), sums);
+    add_group(panel, load_group<kCodes>(q + kBytes), sums);
   }
   if (terms & 4) {
-    add_group(load_group<kCodes>(q));
+    add_group(panel, load_group<kCodes>(q), sums);
     q += kBytes;
   }
   if (const int32_t rest = terms & 3)
-    add_group(terms >= 4 ? load_group<kCodes>(q - (4 - rest) * kBytes / 4)
-                         : load_group<kCodes>(q, rest, Zeros::kBefore));
+    add_group(panel,
+              terms >= 4 ? load_group<kCodes>(q - (4 - rest) * kBytes / 4)
+                         : load_group<kCodes>(q, rest, Zeros::kBefore),
+              sums);
+}
+
+/// Sums over the terms of one vector. kEights: in one segment whose terms are a multiple of eight.
+template <Codes kCodes, bool kEights>
+[[gnu::always_inline]] inline void add_vector(const int32_t* panel, const int8_t* q, const Stream& s,
+                                              Four& sums) {
+  if constexpr (kEights) {
+    uint32_t left = uint32_t(s.terms) / 8;
+    do {
+      add_group(panel, load_group<kCodes>(q), sums);
+      add_group(panel, load_group<kCodes>(q + kGroupBytes<kCodes>), sums);
+      q += 2 * kGroupBytes<kCodes>;
+    } while (--left > 0);
+  } else {
+    for (int32_t left = s.segments; left > 0; --left, q += s.segment_stride)
+      add_segment<kCodes>(panel, q, s.terms, sums);
+  }
 }
 
 /// The four vectors of a panel with each vector of a stream: per pair one load, one LDM and four SMLAD.
-template <Codes kCodes>
+template <Codes kCodes, bool kEights>
 void multiply_panel(const int32_t* panel, const Stream& stream, const Sums& to) {
   const bool plain = to.is_plain();
-  const int32_t segments = stream.segments, terms = stream.terms;
-  const ptrdiff_t segment_stride = stream.segment_stride, vector_stride = to.vector_stride;
+  const ptrdiff_t stride = stream.stride, c_stride = to.stride, vector_stride = to.vector_stride;
   for (int32_t tap = 0; tap < stream.taps; ++tap) {
     const int8_t* vector = stream.data + tap * stream.tap_stride;
     char* c = to.c + tap * to.tap_stride;
-    for (int32_t i = stream.count; i > 0; --i, vector += stream.stride, c += to.stride) {
+    for (int32_t i = stream.count; i > 0; --i, vector += stride, c += c_stride) {
       Four sums = {};
-      const int32_t* p = panel;
-      const int8_t* q = vector;
-      int32_t left = segments;
-      do {
-        add_segment<kCodes>(p, q, terms, sums);
-        q += segment_stride;
-      } while (--left > 0);
-      if (plain)
+      add_vector<kCodes, kEights>(panel, vector, stream, sums);
+      if (kEights || plain)
         Sums::put(c, vector_stride, sums.a, sums.b, sums.c, sums.d);
       else
         to.store(c, sums.a, sums.b, sums.c, sums.d);
