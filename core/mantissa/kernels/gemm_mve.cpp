@@ -113,42 +113,49 @@ template <Codes kX, Codes kY>
   }
 }
 
-/// Each vector of x with `to.vectors` vectors of y, of which the first is at y.data.
-template <Codes kX, Codes kY>
+/// Each vector of x with `to.vectors` vectors of y, of which the first is at y.data. kPlain: k is one segment, and four sums
+/// overwrite.
+template <Codes kX, Codes kY, bool kPlain>
 void multiply(const Stream& x, const Stream& y, int32_t segments, int32_t terms, const Sums& to) {
-  const bool plain = to.is_plain();
   const auto offset = [&](int32_t v) { return (v < to.vectors ? v : to.vectors - 1) * y.stride; };
   const Offsets offsets = {offset(1), offset(2), offset(3)};
-  const ptrdiff_t x_segment = x.segment_stride, y_segment = y.segment_stride,
-                  vector_stride = to.vector_stride;
-  const ptrdiff_t x_stride = x.stride, c_stride = to.stride;
+  const int8_t* const first = y.data;
+  const ptrdiff_t x_stride = x.stride, c_stride = to.stride, vector_stride = to.vector_stride;
   for (int32_t tap = 0; tap < x.taps; ++tap) {
     const int8_t* vector = x.data + tap * x.tap_stride;
     char* c = to.c + tap * to.tap_stride;
     for (int32_t i = x.count; i > 0; --i, vector += x_stride, c += c_stride) {
       Four s;
-      add_segment<kX, kY>(vector, y.data, offsets, terms, s);
-      for (int32_t segment = 1; segment < segments; ++segment)
-        add_segment<kX, kY>(vector + segment * x_segment, y.data + segment * y_segment, offsets, terms, s);
-      if (plain)
+      add_segment<kX, kY>(vector, first, offsets, terms, s);
+      if constexpr (kPlain) {
         Sums::put(c, vector_stride, s.a, s.b, s.c, s.d);
-      else
+      } else {
+        for (int32_t segment = 1; segment < segments; ++segment)
+          add_segment<kX, kY>(vector + segment * x.segment_stride, first + segment * y.segment_stride,
+                              offsets, terms, s);
         to.store(c, s.a, s.b, s.c, s.d);
+      }
     }
   }
 }
 
-[[gnu::noinline]] void multiply_as(const Stream& x, const Stream& y, const Block& block, const Sums& to) {
-  const bool joins = x.one_line && y.one_line, x_bytes = x.codes == Codes::kBytes,
-             y_bytes = y.codes == Codes::kBytes;
+template <Codes kX, Codes kY>
+void multiply_codes(const Stream& x, const Stream& y, const Block& block, const Sums& to) {
+  const bool joins = x.one_line && y.one_line;
   const int32_t segments = joins ? 1 : block.segments,
                 terms = joins ? block.segments * block.terms : block.terms;
+  segments == 1 && to.is_plain() ? multiply<kX, kY, true>(x, y, segments, terms, to)
+                                 : multiply<kX, kY, false>(x, y, segments, terms, to);
+}
+
+[[gnu::noinline]] void multiply_as(const Stream& x, const Stream& y, const Block& block, const Sums& to) {
+  const bool x_bytes = x.codes == Codes::kBytes, y_bytes = y.codes == Codes::kBytes;
   if (x_bytes)
-    y_bytes ? multiply<Codes::kBytes, Codes::kBytes>(x, y, segments, terms, to)
-            : multiply<Codes::kBytes, Codes::kUppers>(x, y, segments, terms, to);
+    y_bytes ? multiply_codes<Codes::kBytes, Codes::kBytes>(x, y, block, to)
+            : multiply_codes<Codes::kBytes, Codes::kUppers>(x, y, block, to);
   else
-    y_bytes ? multiply<Codes::kUppers, Codes::kBytes>(x, y, segments, terms, to)
-            : multiply<Codes::kUppers, Codes::kUppers>(x, y, segments, terms, to);
+    y_bytes ? multiply_codes<Codes::kUppers, Codes::kBytes>(x, y, block, to)
+            : multiply_codes<Codes::kUppers, Codes::kUppers>(x, y, block, to);
 }
 
 /// Vectors of bytes, `pitch` apart.
