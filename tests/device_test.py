@@ -208,7 +208,7 @@ class Device(unittest.TestCase):
         """A run that takes long, once it has printed its first epoch; and the emulator's process."""
         words = self.words("mps2-an385", "--recipe", "float32", "--epochs", 10000)
         process = subprocess.Popen([PROGRAM, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                   env={**os.environ, "TMPDIR": str(self.temporary)})
+                                   start_new_session=True, env={**os.environ, "TMPDIR": str(self.temporary)})
         line = ""
         while not line.startswith("epoch"):
             line = process.stdout.readline()
@@ -232,7 +232,7 @@ class Device(unittest.TestCase):
 
     def test_ctrl_c_ends_the_emulator_and_leaves_nothing(self):
         process, emulator = self.start()
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # both get it, as from a terminal
         out, err = process.communicate(timeout=30)
         self.assertEqual((process.returncode, err), (130, ""))
         self.assertIn("interrupted", out)

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <chrono>
 #include <fstream>
 #include <thread>
 #include <vector>
@@ -104,7 +105,9 @@ TEST_F(Emulator, IsEndedWithItsParentsRun) {
     while (!fs::exists(pid_file)) std::this_thread::yield();
     stop_ = true;
   });
+  const auto start = std::chrono::steady_clock::now();
   EXPECT_EQ(run("echo $$ > new; mv new pid; exec sleep 60"), EmulatorEnd::kStopped);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
   interrupt.join();
   std::string pid;
   std::ifstream(pid_file) >> pid;

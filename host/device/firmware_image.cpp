@@ -73,16 +73,16 @@ uint32_t FirmwareImage::symbol(std::string_view symbol_name) const {
     if (section.sh_link >= sections_.size()) fail("its symbols have no names");
     const size_t count = section.sh_size / sizeof(Elf32_Sym);
     for (const auto& s : load_table<Elf32_Sym>(section.sh_offset, count, section.sh_entsize))
-      if (s.st_shndx != SHN_UNDEF && text_at(sections_[section.sh_link], s.st_name) == symbol_name)
-        return s.st_value;
+      if (text_at(sections_[section.sh_link], s.st_name) == symbol_name) return s.st_value;
   }
   fail(fmt::format("there is no symbol {}", in_quotes(symbol_name)));
 }
 
 size_t FirmwareImage::offset_of(uint32_t address, size_t count) const {
   for (const Elf32_Phdr& s : segments_) {
-    if (s.p_type != PT_LOAD || address < s.p_vaddr || address - s.p_vaddr > s.p_filesz) continue;
-    const size_t within = address - s.p_vaddr, offset = size_t{s.p_offset} + within;
+    const uint32_t within = address - s.p_vaddr;  // huge where the address lies before
+    if (s.p_type != PT_LOAD || within > s.p_filesz) continue;
+    const size_t offset = size_t{s.p_offset} + within;
     if (count > s.p_filesz - within || offset + count > file_.size()) continue;
     return offset;
   }

@@ -25,7 +25,6 @@ constexpr int kExecFailed = 127;  // as shells have it
 /// In the child, where only plain system calls are allowed.
 [[noreturn]] void become(const char* program, char* const* arguments, const char* folder, int output) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  setpgid(0, 0);  // a Ctrl-C is for this program, which ends the other
   const int nothing = open("/dev/null", O_RDONLY);
   dup2(nothing, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);

@@ -1,4 +1,4 @@
-// Tries one change at a time, then all of them together, then other boards.
+// Tries one change at a time, then all of them together, then other boards. A change that changes nothing does not help.
 #include "host/device/refusal.hpp"
 
 #include <fmt/format.h>
@@ -94,14 +94,11 @@ std::optional<std::string> larger_board(const Description& description, Choice c
 
 std::vector<std::string> remedies(const Description& description, const Choice& given, uint64_t total) {
   Search search(description, given, total);
-  if (given.options.batch > 1)
-    search.attempt("--batch 1", " (no gradient is stored then)", [](Choice& c) { c.options.batch = 1; });
+  search.attempt("--batch 1", " (no gradient is stored then)", [](Choice& c) { c.options.batch = 1; });
   for (const std::string_view name : {"int8", "sym8"})
-    if (given.recipe.name != name)
-      search.attempt(fmt::format("--recipe {}", name), "",
-                     [&](Choice& c) { c.recipe = find_recipe(name, description); });
-  if (given.options.momentum)
-    search.attempt("--momentum 0", "", [](Choice& c) { c.options.momentum = false; });
+    search.attempt(fmt::format("--recipe {}", name), "",
+                   [&](Choice& c) { c.recipe = find_recipe(name, description); });
+  search.attempt("--momentum 0", "", [](Choice& c) { c.options.momentum = false; });
   search.attempt("a recipe file with momentum = \"sym8\"", "",
                  [](Choice& c) { c.recipe = with_narrow_momentum(c.recipe); });
   search.conclude();
