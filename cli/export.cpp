@@ -146,7 +146,7 @@ void add_export(CLI::App& program, Command& chosen) {
       ->option_text("X");
   command
       ->add_option("--kernels", a->kernels,
-                   "ref (default) for any core, dsp for Cortex-M4, M7 and M33, mve for M55")
+                   "ref (default), or what is fast on Cortex-M0 and M3: small; M4, M7 and M33: dsp; M55: mve")
       ->option_text("NAME");
   TrainingOverrides& t = a->training;
   command->add_option("--batch", t.batch, "Samples per update (default: 1)")

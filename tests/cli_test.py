@@ -203,7 +203,7 @@ class Cli(unittest.TestCase):
                 ([self.model, "--recipe", "int9"], ["'int9'", "did you mean 'int8'?"]),
                 ([saved, "--recipe", "int8"], ["sym8.mnt", "'sym8', not 'int8'"]),
                 ([self.model, "--weights"], ["ecg.toml", "saved models"]),
-                ([self.model, "--kernels", "avx2"], ["'avx2'", "'ref', 'dsp', 'mve'"]),
+                ([self.model, "--kernels", "avx2"], ["'avx2'", "'ref', 'small', 'dsp', 'mve'"]),
                 ([self.model, "--name", "3d"], ["'3d'", "'model_3d' would do"]),
                 ([self.model, "--name", "class"], ["'class'", "'model_class' would do"]),
                 ([self.model, "--input-range", -1], ["-1", "positive"]),

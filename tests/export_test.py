@@ -232,7 +232,9 @@ class OnBoards(Export):
                 self.skipTest(f"no {BOARDS / board.core}: ./dev firmware builds it")
 
     def test_microbit(self):
-        self.check(self.waves, "int8", board=MICROBIT)
+        for kernels in ("ref", "small"):
+            with self.subTest(kernels=kernels):
+                self.check(self.waves, "int8", board=MICROBIT, kernels=kernels)
 
     def test_netduino(self):
         for kernels in ("ref", "dsp"):

@@ -16,6 +16,7 @@
 #include "host/train/host_plan.hpp"
 #include "mantissa/kernels/gemm_dsp.hpp"
 #include "mantissa/kernels/gemm_mve.hpp"
+#include "mantissa/kernels/gemm_small.hpp"
 #include "mantissa/train/checkpoint.hpp"
 
 namespace mantissa::host {
@@ -34,6 +35,8 @@ struct KernelSet {
 };
 constexpr KernelSet kKernelSets[] = {
     {"ref", "", "", {}, 512, "_test, _bench, _hwy, _dsp or _mve", "cm0", "-mcpu=cortex-m0"},
+    {"small", "mantissa/kernels/gemm_small.hpp", "mantissa::kGemmSmallScratch", kGemmSmallScratch, 1024,
+     "_test, _bench, _hwy, _dsp or _mve", "cm0", "-mcpu=cortex-m0"},
     {"dsp", "mantissa/kernels/gemm_dsp.hpp", "mantissa::kGemmDspScratch", kGemmDspScratch, 2048,
      "_test, _bench, _hwy or _mve", "cm4", "-mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard"},
     {"mve", "mantissa/kernels/gemm_mve.hpp", "mantissa::kGemmMveScratch", kGemmMveScratch, 2048,

@@ -14,7 +14,7 @@ enum class Trained { kLeaveOut, kInclude };
 struct ExportOptions {
   std::string name;                        ///< of namespace and files; see is_cpp_name()
   std::optional<float> input_range = {};   ///< largest magnitude of a normalised input
-  std::string kernels = "ref";             ///< "ref", which runs on any core, "dsp" or "mve"
+  std::string kernels = "ref";             ///< "ref" for any core, "small", "dsp", "mve"
   Trained trained = Trained::kLeaveOut;    ///< the saved state, as an array
   std::string command = {}, version = {};  ///< for the head of the files
 };
