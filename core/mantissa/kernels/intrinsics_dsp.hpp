@@ -113,6 +113,28 @@ inline int32_t add_second_first(int32_t x, int32_t y, int32_t sum) { return __sm
       : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8");
 }
 
+/// sum + floor(x * y / 2^16) for the first and for the second half y of a word (SMLAWB, SMLAWT).
+inline int32_t add_upper_first(int32_t x, int32_t word, int32_t sum) { return __smlawb(x, word, sum); }
+inline int32_t add_upper_second(int32_t x, int32_t word, int32_t sum) { return __smlawt(x, word, sum); }
+/// Sums of halves, clamped to 16 bits (QADD16).
+inline int32_t add_saturating(int32_t x, int32_t y) { return __qadd16(x, y); }
+
+/// Clamps pairs to 15 bits and remembers whether one did not fit (SSAT16 and the Q flag, which nothing else here sets).
+class Clamp15 {
+ public:
+  Clamp15() { asm volatile("msr apsr_nzcvq, %0" ::"r"(0) : "cc"); }
+  int32_t apply(int32_t word) {
+    int32_t result;
+    asm volatile("ssat16 %0, #15, %1" : "=r"(result) : "r"(word));
+    return result;
+  }
+  uint32_t saturated() const {
+    uint32_t flags;
+    asm volatile("mrs %0, apsr" : "=r"(flags));
+    return (flags >> 27) & 1;
+  }
+};
+
 #else
 
 constexpr int32_t even_bytes(int32_t word) {
@@ -145,6 +167,34 @@ inline void add_odd_bytes(const int32_t*& p, const int32_t*& x, const int32_t*& 
   }
   p += 4, x += 4, y += 4;
 }
+
+/// floor(x * y / 2^16) from products of halves, in 32 bits.
+constexpr int32_t upper_product(int32_t x, int32_t y) { return (x >> 16) * y + (((x & 0xFFFF) * y) >> 16); }
+constexpr int32_t add_upper_first(int32_t x, int32_t word, int32_t sum) {
+  return sum + upper_product(x, first(word));
+}
+constexpr int32_t add_upper_second(int32_t x, int32_t word, int32_t sum) {
+  return sum + upper_product(x, second(word));
+}
+constexpr int32_t clamp_to(int32_t x, int32_t low, int32_t high) {
+  return x < low ? low : x > high ? high : x;
+}
+constexpr int32_t add_saturating(int32_t x, int32_t y) {
+  return pair(clamp_to(first(x) + first(y), -32768, 32767), clamp_to(second(x) + second(y), -32768, 32767));
+}
+
+class Clamp15 {
+ public:
+  int32_t apply(int32_t word) {
+    const int32_t result = pair(clamp_to(first(word), -16384, 16383), clamp_to(second(word), -16384, 16383));
+    changed_ |= uint32_t(result ^ word);
+    return result;
+  }
+  uint32_t saturated() const { return changed_ != 0; }
+
+ private:
+  uint32_t changed_ = 0;
+};
 
 #endif
 

@@ -7,6 +7,8 @@
 
 #include "mantissa/kernels/update-inl.hpp"
 
+#include "mantissa/kernels/update_dsp.hpp"
+
 namespace mantissa {
 
 constinit const Kernels kernels_mve = {
@@ -19,7 +21,7 @@ constinit const Kernels kernels_mve = {
     .window_sums = ref::window_sums,
     .spread = ref::spread,
     .overlap_sums = ref::overlap_sums,
-    .update_integer = ref::update_integer,
+    .update_integer = dsp::update_integer,
     .update_float = ref::update_float,
     .quantize_floats = ref::quantize_floats,
     .add_scaled = ref::add_scaled,

@@ -1,0 +1,215 @@
+// The integer update in pairs of 16-bit halves: parameters as code + 128, momentum of 16 bits or none, four elements at a time.
+// A dense layer's step at batch 1 is mostly this. What the halves do not cover goes to the plain loops, element for element
+// the same. Included after update-inl.hpp.
+#pragma once
+#include "mantissa/kernels/intrinsics_dsp.hpp"
+#include "mantissa/kernels/update.hpp"
+
+namespace mantissa::dsp {
+
+/// A product as SMLAW takes it: floor(factor * half / 2^16), with a code as a half or as 256 times one.
+enum class CodeScale : uint8_t { k1, k256 };
+
+/// Moves of four elements, in 2^-16: of dy[r] * x[c], with the row's part of the product in the factor.
+template <CodeScale kScale>
+struct OuterMoves {
+  const int8_t* x;
+  int32_t factor;
+  int32_t even, odd;  // codes 0 and 2, 1 and 3, as halves
+
+  [[gnu::always_inline]] void load() {
+    const int32_t word = load_word(x);
+    x += 4;
+    if (kScale == CodeScale::k1) {
+      even = even_bytes(word);
+      odd = odd_bytes(word);
+    } else {
+      even = int32_t((uint32_t(word) << 8) & 0xFF00FF00u);
+      odd = int32_t(uint32_t(word) & 0xFF00FF00u);
+    }
+  }
+  [[gnu::always_inline]] int32_t add_0(int32_t sum) const { return add_upper_first(factor, even, sum); }
+  [[gnu::always_inline]] int32_t add_1(int32_t sum) const { return add_upper_first(factor, odd, sum); }
+  [[gnu::always_inline]] int32_t add_2(int32_t sum) const { return add_upper_second(factor, even, sum); }
+  [[gnu::always_inline]] int32_t add_3(int32_t sum) const { return add_upper_second(factor, odd, sum); }
+};
+
+/// Moves made before.
+struct StagedMoves {
+  const int32_t* moves;
+  const int32_t* four = nullptr;
+
+  [[gnu::always_inline]] void load() {
+    four = moves;
+    moves += 4;
+  }
+  [[gnu::always_inline]] int32_t add_0(int32_t sum) const { return sum + four[0]; }
+  [[gnu::always_inline]] int32_t add_1(int32_t sum) const { return sum + four[1]; }
+  [[gnu::always_inline]] int32_t add_2(int32_t sum) const { return sum + four[2]; }
+  [[gnu::always_inline]] int32_t add_3(int32_t sum) const { return sum + four[3]; }
+};
+
+/// Where codes and random bits of the next four elements are.
+struct UpdateCursor {
+  int32_t* parameters;  // two codes + 128 to a word
+  int32_t* momentum;
+  uint32_t random;  // index of the word times the golden ratio, plus the key's offset
+
+  UpdateCursor(const IntegerUpdate& u, uint32_t at)
+      : parameters(static_cast<int32_t*>(u.parameters.data) + at / 2),
+        momentum(u.momentum == nullptr ? nullptr : static_cast<int32_t*>(u.momentum) + at / 2),
+        random((at / 4) * 0x9E3779B9u + u.key.offset) {}
+};
+
+/// Word of random bits for four elements, its halves for the first two.
+[[gnu::always_inline]] inline uint32_t next_random(UpdateCursor& c) {
+  uint32_t x = c.random;
+  c.random += 0x9E3779B9u;
+  x = (x ^ (x >> 16)) * 0x21F0AAADu;
+  return x ^ (x >> 15);
+}
+
+template <class Moves>
+void momentum_fours(UpdateCursor& c, Moves moves, int32_t fours, int32_t decay, int32_t rate,
+                    Clamp15& clamp) {
+  for (; fours > 0; --fours) {
+    moves.load();
+    const uint32_t random = next_random(c), turned = (random >> 8) | (random << 24);
+    const int32_t v01 = c.momentum[0], v23 = c.momentum[1];
+    const int32_t a0 = moves.add_0(add_upper_first(decay, v01, firsts(int32_t(random), v01)));
+    const int32_t a1 = moves.add_1(add_upper_second(decay, v01, seconds(int32_t(random), v01)));
+    const int32_t a2 = moves.add_2(add_upper_first(decay, v23, firsts(int32_t(turned), v23)));
+    const int32_t a3 = moves.add_3(add_upper_second(decay, v23, seconds(int32_t(turned), v23)));
+    const int32_t w01 = clamp.apply(seconds(a0, a1)), w23 = clamp.apply(seconds(a2, a3));
+    c.momentum[0] = w01;
+    c.momentum[1] = w23;
+    c.momentum += 2;
+    // Each draws the bits that rounded its neighbour's momentum.
+    const int32_t m0 = add_upper_first(rate, w01, int32_t(random >> 16));
+    const int32_t m1 = add_upper_second(rate, w01, int32_t(random & 0xFFFF));
+    const int32_t m2 = add_upper_first(rate, w23, int32_t(turned >> 16));
+    const int32_t m3 = add_upper_second(rate, w23, int32_t(turned & 0xFFFF));
+    c.parameters[0] = add_saturating(c.parameters[0], seconds(m0, m1));
+    c.parameters[1] = add_saturating(c.parameters[1], seconds(m2, m3));
+    c.parameters += 2;
+  }
+}
+
+template <class Moves>
+void plain_fours(UpdateCursor& c, Moves moves, int32_t fours) {
+  for (; fours > 0; --fours) {
+    moves.load();
+    const uint32_t random = next_random(c), turned = (random >> 8) | (random << 24);
+    const int32_t m0 = moves.add_0(int32_t(random >> 16)), m1 = moves.add_1(int32_t(random & 0xFFFF));
+    const int32_t m2 = moves.add_2(int32_t(turned >> 16)), m3 = moves.add_3(int32_t(turned & 0xFFFF));
+    c.parameters[0] = add_saturating(c.parameters[0], seconds(m0, m1));
+    c.parameters[1] = add_saturating(c.parameters[1], seconds(m2, m3));
+    c.parameters += 2;
+  }
+}
+
+template <class Moves>
+void update_fours(const IntegerUpdate& u, UpdateCursor& c, Moves moves, int32_t fours, Clamp15& clamp) {
+  if (c.momentum == nullptr)
+    plain_fours(c, moves, fours);
+  else
+    momentum_fours(c, moves, fours, u.decay, u.rate, clamp);
+}
+
+/// The elements that a part of an update has, `skip` after its first.
+inline IntegerUpdate part_of(const IntegerUpdate& u, int32_t skip, int32_t count) {
+  IntegerUpdate part = u;
+  part.first += uint32_t(skip);
+  part.count = count;
+  if (u.sums != nullptr)
+    part.sums = static_cast<const int32_t*>(u.sums) + skip;
+  else
+    part.outer.dy += skip / u.outer.columns;
+  return part;
+}
+
+/// Largest codes, and parameters at an end of their range.
+inline void look(const IntegerUpdate& u, UpdateSeen& seen) {
+  const int16_t* parameters = static_cast<const int16_t*>(u.parameters.data) + u.first;
+  const int16_t* momentum = static_cast<const int16_t*>(u.momentum);
+  for (int32_t i = 0; i < u.count; ++i) {
+    const int32_t stored = parameters[i];
+    const uint32_t p = uint32_t(ref::magnitude_of(stored - kCodeOffset));
+    seen.parameter = p > seen.parameter ? p : seen.parameter;
+    seen.parameter_saturated += uint32_t(stored == 32767 || stored == -32768);
+    if (momentum == nullptr) continue;
+    const uint32_t v = uint32_t(ref::magnitude_of(momentum[u.first + uint32_t(i)]));
+    seen.momentum = v > seen.momentum ? v : seen.momentum;
+  }
+}
+
+/// Row by row, since a row's error is part of its factor; rows whose moves may be clamped go to the plain loops.
+inline void update_outer(const IntegerUpdate& u, int32_t largest_x, Clamp15& clamp, UpdateSeen& seen) {
+  const int32_t columns = u.outer.columns;
+  const int32_t largest_factor = largest_x > 0 ? Gain::kLargestMove / largest_x : INT32_MAX;
+  for (int32_t done = 0; done < u.count; done += columns) {
+    const int32_t product = u.gain.q * u.outer.dy[done / columns];
+    const int32_t magnitude = ref::magnitude_of(product);
+    UpdateCursor cursor(u, u.first + uint32_t(done));
+    if (u.gain.shift == 16)
+      update_fours(u, cursor, OuterMoves<CodeScale::k1>{u.outer.x, product, 0, 0}, columns / 4, clamp);
+    else if (u.gain.shift == 8 && (magnitude >> 8) < largest_factor)
+      update_fours(u, cursor, OuterMoves<CodeScale::k256>{u.outer.x, product, 0, 0}, columns / 4, clamp);
+    else if (u.gain.shift == 0 && magnitude < largest_factor && magnitude < 1 << 23)
+      update_fours(u, cursor, OuterMoves<CodeScale::k256>{u.outer.x, product * 256, 0, 0}, columns / 4,
+                   clamp);
+    else
+      seen.merge(ref::update_integer(part_of(u, done, columns)));
+  }
+}
+
+/// In chunks: sums to moves, then as from anywhere.
+inline void update_sums(const IntegerUpdate& u, int32_t count, Clamp15& clamp, UpdateSeen& seen) {
+  constexpr int32_t kChunk = 16;
+  int32_t moves[kChunk];
+  const int32_t* sums = static_cast<const int32_t*>(u.sums);
+  UpdateCursor cursor(u, u.first);
+  uint32_t largest = 0;
+  for (int32_t done = 0; done < count; done += kChunk) {
+    const int32_t now = count - done < kChunk ? count - done : kChunk;
+    for (int32_t i = 0; i < now; ++i) {
+      const int32_t g = *sums++;
+      const uint32_t magnitude = uint32_t(ref::magnitude_of(g));
+      largest = magnitude > largest ? magnitude : largest;
+      moves[i] = u.gain.times(g);
+    }
+    update_fours(u, cursor, StagedMoves{moves}, now / 4, clamp);
+  }
+  if (u.momentum != nullptr && largest > seen.gradient) seen.gradient = largest;
+}
+
+/// What the halves cover.
+inline bool fits_halves(const IntegerUpdate& u) {
+  const bool layout = u.parameters.layout == CodeLayout::kOffset16 && u.element == Element::kInt32 &&
+                      u.pull == 0 && u.rounding == Rounding::kStochastic && u.first % 4 == 0;
+  const bool momentum = u.momentum == nullptr || (u.momentum_element == Element::kInt16 && u.base == 1);
+  return layout && momentum && (u.sums != nullptr || u.outer.columns % 4 == 0);
+}
+
+inline UpdateSeen update_integer(const IntegerUpdate& u) {
+  if (!fits_halves(u)) return ref::update_integer(u);
+  UpdateSeen seen;
+  Clamp15 clamp;
+  IntegerUpdate whole = u;
+  whole.looks = false;  // one look at the end, at all elements
+  if (u.sums == nullptr) {
+    const int32_t largest_x = ref::largest_code(u.outer.x, u.outer.columns);
+    if (u.momentum != nullptr)
+      seen.gradient = uint32_t(largest_x * ref::largest_code(u.outer.dy, u.count / u.outer.columns));
+    update_outer(whole, largest_x, clamp, seen);
+  } else {
+    const int32_t count = u.count & ~3;
+    update_sums(whole, count, clamp, seen);
+    if (count < u.count) seen.merge(ref::update_integer(part_of(whole, count, u.count - count)));
+  }
+  seen.momentum_saturated |= clamp.saturated();
+  if (u.looks) look(u, seen);
+  return seen;
+}
+
+}  // namespace mantissa::dsp
