@@ -15,6 +15,12 @@ foreach(variant IN LISTS ${MANTISSA_CORE}_variants)
   endif()
 endforeach()
 
+# Where flash is scarce, only kernels are built for speed: a quarter of the program for one instruction in 150.
+if(MANTISSA_CORE MATCHES "^cm[03]$")
+  file(GLOB engine_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/mantissa/model/*.cpp)
+  set_source_files_properties(${engine_sources} PROPERTIES COMPILE_OPTIONS -Os)
+endif()
+
 add_library(mantissa_startup OBJECT ${PROJECT_SOURCE_DIR}/firmware/startup.cpp)
 target_include_directories(mantissa_startup PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(mantissa_startup PRIVATE mantissa_flags)
