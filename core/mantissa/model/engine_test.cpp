@@ -35,9 +35,14 @@ void expect_one_result(const NamedModel& m, const NamedRecipe& r) {
                   what + "micro-batch 3 with vectors");
   }
   select_host_target("best");
-  expect_same(expected, train(m, r.recipe, {.kernels = &kernels_dsp}), what + "for small cores");
-  expect_same(expected, train(m, r.recipe, {.micro_batch = 3, .threads = 3, .kernels = &kernels_dsp}),
-              what + "micro-batch 3 for small cores");
+  for (const Kernels* kernels : {&kernels_dsp, &kernels_small}) {
+    const std::string cores = kernels == &kernels_dsp ? "cores with DSP instructions" : "small cores";
+    expect_same(expected, train(m, r.recipe, {.kernels = kernels}), what + cores);
+    expect_same(expected, train(m, r.recipe, {.micro_batch = 3, .threads = 3, .kernels = kernels}),
+                what + "micro-batch 3, " + cores);
+    expect_same(expected, train(m, r.recipe, {.micro_batch = 1, .kernels = kernels, .tile_bytes = 512}),
+                what + "micro-batch 1, " + cores);
+  }
 }
 
 TEST(Engine, OneResultForEveryModelRecipeAndKernel) {
