@@ -10,7 +10,8 @@ find_package(Threads REQUIRED)
 file(GLOB_RECURSE hwy_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/mantissa/*_hwy.cpp)
 add_library(mantissa_hwy STATIC ${hwy_sources} ${core_headers})
 set_target_properties(mantissa_hwy PROPERTIES EXPORT_NAME hwy LINKER_LANGUAGE CXX)
-target_compile_definitions(mantissa_hwy PRIVATE HWY_WANT_AVX3_DL)  # off by default, and the one with VNNI
+target_compile_definitions(mantissa_hwy PRIVATE HWY_WANT_AVX3_DL  # off by default, and the one with VNNI
+  "HWY_DISABLED_TARGETS=(HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")  # tiles are arrays of vectors, which SVE has not
 target_link_libraries(mantissa_hwy PUBLIC mantissa_core hwy::hwy PRIVATE $<BUILD_INTERFACE:mantissa_flags>)
 
 file(GLOB_RECURSE host_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/host/*.cpp)

@@ -66,6 +66,8 @@ struct DotInt16 {
 #else
   struct Sum {
     Int32Vec first, second;
+    HWY_INLINE Sum() {}  // GCC would write these without the target's instructions
+    HWY_INLINE Sum(Int32Vec sum0, Int32Vec sum1) : first(sum0), second(sum1) {}
   };
   static HWY_INLINE Sum Zero() { return {hn::Zero(D()), hn::Zero(D())}; }
   static HWY_INLINE void Add(Sum& sum, Int32Vec a, Int32Vec b) {

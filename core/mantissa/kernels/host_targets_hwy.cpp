@@ -17,8 +17,7 @@ constexpr HostTarget kHostTargets[] = {
     {HWY_AVX3_DL, "avx3_dl"}, {HWY_AVX3, "avx3"},     {HWY_AVX2, "avx2"},
     {HWY_SSE4, "sse4"},       {HWY_SSSE3, "ssse3"},
 #elif HWY_ARCH_ARM
-    {HWY_SVE2_128, "sve2_128"}, {HWY_SVE_256, "sve_256"}, {HWY_SVE2, "sve2"},
-    {HWY_SVE, "sve"},           {HWY_NEON, "neon"},
+    {HWY_NEON, "neon"},
 #endif
     {HWY_EMU128, "emu128"},   {HWY_SCALAR, "scalar"},
 };
