@@ -15,7 +15,7 @@ constinit const Kernels kernels_mve = {
     .gemm = &gemm_mve,
     .finish_sums = small::finish_sums,
     .rescale_sums = small::rescale_sums,
-    .column_sums = ref::column_sums,
+    .column_sums = small::column_sums,
     .max_pool = ref::max_pool,
     .max_pool_backward = ref::max_pool_backward,
     .window_sums = ref::window_sums,
@@ -23,7 +23,7 @@ constinit const Kernels kernels_mve = {
     .overlap_sums = ref::overlap_sums,
     .update_integer = dsp::update_integer,
     .update_float = ref::update_float,
-    .quantize_floats = ref::quantize_floats,
+    .quantize_floats = small::quantize_floats,
     .add_scaled = ref::add_scaled,
     .largest_magnitude = ref::largest_magnitude,
 };

@@ -1,7 +1,10 @@
-// From accumulators to codes on cores with 32-bit registers: the common cases in one pass and without 64-bit shifts; what is
-// left goes to the reference.
+// To codes, and sums of codes, on cores with 32-bit registers: the common cases in one pass, without 64-bit shifts and with
+// as little float as there can be; what is left goes to the reference.
 #pragma once
+#include <bit>
+
 #include "mantissa/kernels/sums.hpp"
+#include "mantissa/kernels/update.hpp"
 
 #define MANTISSA_KERNEL_NAMESPACE ref
 #include "mantissa/kernels/sums-inl.hpp"
@@ -93,6 +96,51 @@ inline uint64_t rescale_sums(const RescaleSums& r) {
                      : rescale_row(sums, static_cast<int16_t*>(r.codes) + at, r.columns, r.by, r.range.high);
   }
   return saturated;
+}
+
+template <class Code>
+void add_columns(const ColumnSums& s) {
+  const Code* column = static_cast<const Code*>(s.codes);
+  for (int32_t c = 0; c < s.columns; ++c, ++column) {
+    int32_t sum = 0;
+    const Code* code = column;
+    for (int32_t r = s.rows; r > 0; --r, code += s.stride) sum += *code;
+    static_cast<int32_t*>(s.sums)[c] += sum;
+  }
+}
+
+inline void column_sums(const ColumnSums& s) {
+  if (s.element == Element::kFloat32 || s.sum_element != Element::kInt32) return ref::column_sums(s);
+  s.element == Element::kInt8 ? add_columns<int8_t>(s) : add_columns<int16_t>(s);
+}
+
+/// The nearest integer, ties away from zero; 2^24 with the sign of x if |x| is 2^23 or more.
+constexpr int32_t nearest_integer(float x) {
+  constexpr int32_t kHalfExponent = 126,
+                    kWholeExponent = 150;  // of 1/2, and of 2^23, where a float has no fraction
+  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  const int32_t exponent = int32_t(bits >> 23 & 0xFF), sign = int32_t(bits) >> 31;
+  if (exponent < kHalfExponent) return 0;
+  if (exponent >= kWholeExponent) return negate_if(1 << 24, sign);
+  const int32_t shift = kWholeExponent - exponent;
+  const uint32_t mantissa = (bits & 0x7FFFFF) | 0x800000;
+  return negate_if(int32_t((mantissa + (1u << (shift - 1))) >> shift), sign);
+}
+
+template <class Code>
+uint32_t quantize(const QuantizeFloats& q) {
+  uint32_t saturated = 0;
+  for (int32_t i = 0; i < q.count; ++i) {
+    const int32_t code = nearest_integer(q.values[i] * q.inverse_scale);
+    const int32_t clamped = code < q.range.low ? q.range.low : code > q.range.high ? q.range.high : code;
+    saturated += code != clamped;
+    static_cast<Code*>(q.codes)[i] = Code(clamped);
+  }
+  return saturated;
+}
+
+inline uint64_t quantize_floats(const QuantizeFloats& q) {
+  return q.element == Element::kInt8 ? quantize<int8_t>(q) : quantize<int16_t>(q);
 }
 
 }  // namespace mantissa::small

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 #include <vector>
 
@@ -106,6 +107,19 @@ TEST(Sums, FinishSeesTheMostNegative) {
       f.sums = sums.data();
       ASSERT_EQ(kernels.finish_sums(f), uint64_t(INT32_MAX)) << name;
     });
+  }
+}
+
+TEST(Sums, NearestIntegerByBits) {
+  for (int32_t quarters = -40000; quarters <= 40000; ++quarters) {
+    const float x = float(quarters) / 4;
+    for (const float y : {std::nextafter(x, -1e9f), x, std::nextafter(x, 1e9f)})
+      ASSERT_EQ(small::nearest_integer(y), int32_t(std::lround(y))) << y;
+  }
+  EXPECT_EQ(small::nearest_integer(8388607.5f), 8388608);
+  for (const float large : {8388608.0f, 1e30f}) {
+    EXPECT_EQ(small::nearest_integer(large), 1 << 24);
+    EXPECT_EQ(small::nearest_integer(-large), -(1 << 24));
   }
 }
 

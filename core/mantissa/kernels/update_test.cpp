@@ -20,6 +20,7 @@ template <class Body>
 void on_every_target(Body body) {
   body(kernels_ref, "reference");
   body(kernels_dsp, "cores with DSP instructions");
+  body(kernels_small, "small cores");
   for (size_t i = 0; host_target_name(i); ++i) {
     select_host_target(host_target_name(i));
     body(kernels_hwy, host_target_name(i));
