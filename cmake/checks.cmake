@@ -9,6 +9,8 @@ add_test(NAME check.dependencies COMMAND Python3::Interpreter ${PROJECT_SOURCE_D
 if(ARM_CXX)
   add_test(NAME check.cortex_m0
     COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_cortex_m0.py ${PROJECT_BINARY_DIR}/cortex_m0)
+  add_test(NAME check.soft_float
+    COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_soft_float.py ${PROJECT_BINARY_DIR}/soft_float)
 endif()
 if(CLANG_FORMAT)
   add_test(NAME check.format COMMAND ${PROJECT_SOURCE_DIR}/dev format --check)
