@@ -1,4 +1,4 @@
-// A board's fast products against the reference, bit for bit: instructions that a host does not have run only here.
+// A board's fast kernels against the reference, bit for bit: instructions that a host does not have run only here.
 // Views as layers make them and views at random, of all sizes that fit, with the largest codes among them.
 #include "firmware/console.hpp"
 #include "mantissa/kernels/kernels.hpp"
@@ -117,6 +117,53 @@ void print(Console& out, const Gemm& g) {
       << (g.store == GemmStore::kAdd ? ", added\n" : "\n");
 }
 
+int32_t random_sum(Draw& draw) {
+  const int32_t sum = draw.below(65536) << draw.below(15) | draw.below(65536);
+  return draw.below(20) == 0 ? INT32_MAX : draw.coin() ? sum : -sum;
+}
+
+/// Bias, ReLU or mask, then rounding, of sums at random, by both sets.
+bool rounds_equal(Draw& draw, const Kernels& kernels) {
+  constexpr int32_t kMostSums = 600;
+  FinishSums f;
+  f.rows = 1 + draw.below(4);
+  f.columns = f.stride = f.mask_stride = 1 + draw.below(kMostSums / 4);
+  int32_t* const sums[2] = {reinterpret_cast<int32_t*>(expected), reinterpret_cast<int32_t*>(actual)};
+  int32_t* const bias = reinterpret_cast<int32_t*>(a_bytes);
+  int8_t* const codes[2] = {reinterpret_cast<int8_t*>(a_bytes) + 4 * kMostSums,
+                            reinterpret_cast<int8_t*>(a_bytes) + 8 * kMostSums};
+  for (int32_t i = 0; i < kMostSums; ++i) {
+    sums[0][i] = sums[1][i] = random_sum(draw) / 2;
+    bias[i] = random_sum(draw) / 2;
+    b_bytes[i] = uint8_t(draw.below(256));
+    codes[0][i] = codes[1][i] = codes[0][i + kMostSums] = codes[1][i + kMostSums] = int8_t(kGuard);
+  }
+  const bool masked = draw.coin();
+  if (masked) f.mask = b_bytes;
+  if (!masked && draw.coin()) f.bias = bias;
+  if (!masked && draw.coin()) f.activation = Activation::kRelu;
+  RescaleSums r;
+  r.rows = f.rows;
+  r.columns = f.columns;
+  r.code_element = draw.coin() ? Element::kInt8 : Element::kInt16;
+  r.code_stride = f.columns;
+  r.by = {draw.below(3) == 0 ? 1 << 30 : (1 << 30) + (draw.below(16384) << 16 | draw.below(65536)),
+          31 + draw.below(20)};
+  r.range = symmetric_range(r.code_element == Element::kInt8 ? 8 : 12);
+  uint64_t largest[2], saturated[2];
+  for (int32_t i = 0; i < 2; ++i) {
+    const Kernels& k = i == 0 ? kernels_ref : kernels;
+    f.sums = sums[i];
+    largest[i] = k.finish_sums(f);
+    r.sums = sums[i];
+    r.codes = codes[i];
+    saturated[i] = k.rescale_sums(r);
+  }
+  return largest[0] == largest[1] && saturated[0] == saturated[1] &&
+         std::memcmp(expected, actual, 4 * kMostSums) == 0 &&
+         std::memcmp(codes[0], codes[1], 2 * kMostSums) == 0;
+}
+
 }  // namespace
 }  // namespace mantissa::firmware
 
@@ -133,6 +180,11 @@ int main() {
     if (is_equal(*MANTISSA_KERNELS.gemm, g)) continue;
     if (++wrong <= 5) print(out << "differs from the reference: ", g);
   }
-  out << products << " products, " << wrong << " wrong\n";
+  uint32_t wrong_sums = 0;
+  for (int32_t round = 0; round < kRounds; ++round)
+    if (!rounds_equal(draw, MANTISSA_KERNELS)) ++wrong_sums;
+  if (wrong_sums > 0) out << wrong_sums << " of " << kRounds << " tiles of sums differ after rounding\n";
+  wrong += wrong_sums;
+  out << products << " products, " << kRounds << " tiles of sums, " << wrong << " wrong\n";
   return wrong == 0 && products > kRounds / 2 ? 0 : 1;
 }

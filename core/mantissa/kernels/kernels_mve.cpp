@@ -1,7 +1,7 @@
 // The set for Cortex-M55: the product by Helium, the rest as the compiler makes it, which uses Helium as well.
 #include "mantissa/kernels/gemm_mve.hpp"
 #include "mantissa/kernels/kernels.hpp"
-#include "mantissa/kernels/sums_small.hpp"
+#include "mantissa/kernels/sums_mve.hpp"
 
 #include "mantissa/kernels/pool-inl.hpp"
 
@@ -13,8 +13,8 @@ namespace mantissa {
 
 constinit const Kernels kernels_mve = {
     .gemm = &gemm_mve,
-    .finish_sums = small::finish_sums,
-    .rescale_sums = small::rescale_sums,
+    .finish_sums = mve::finish_sums,
+    .rescale_sums = mve::rescale_sums,
     .column_sums = small::column_sums,
     .max_pool = ref::max_pool,
     .max_pool_backward = ref::max_pool_backward,

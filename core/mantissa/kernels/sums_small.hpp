@@ -2,6 +2,7 @@
 // as little float as there can be; what is left goes to the reference.
 #pragma once
 #include <bit>
+#include <type_traits>
 
 #include "mantissa/kernels/sums.hpp"
 #include "mantissa/kernels/update.hpp"
@@ -44,14 +45,18 @@ uint32_t finish_row(int32_t* sums, int32_t columns, const int32_t* bias, const i
   return largest;
 }
 
-inline uint64_t finish_sums(const FinishSums& f) {
+/// choose(has_bias, has_relu, has_mask) gives the function for a row.
+template <class Choose>
+uint64_t finish_sums_by(const FinishSums& f, Choose choose) {
   const bool relu = f.activation == Activation::kRelu, bias = f.bias != nullptr, mask = f.mask != nullptr;
   if (f.element != Element::kInt32 || (mask && (relu || bias || f.mask_element != Element::kInt8)))
     return ref::finish_sums(f);
-  const auto row = mask   ? finish_row<false, false, true>
-                   : bias ? relu ? finish_row<true, true, false> : finish_row<true, false, false>
-                   : relu ? finish_row<false, true, false>
-                          : finish_row<false, false, false>;
+  constexpr std::true_type kWith;
+  constexpr std::false_type kWithout;
+  const auto row = mask   ? choose(kWithout, kWithout, kWith)
+                   : bias ? relu ? choose(kWith, kWith, kWithout) : choose(kWith, kWithout, kWithout)
+                   : relu ? choose(kWithout, kWith, kWithout)
+                          : choose(kWithout, kWithout, kWithout);
   uint32_t largest = 0;
   for (int32_t r = 0; r < f.rows; ++r) {
     const uint32_t magnitude =
@@ -61,6 +66,12 @@ inline uint64_t finish_sums(const FinishSums& f) {
     largest = magnitude > largest ? magnitude : largest;
   }
   return largest;
+}
+
+inline uint64_t finish_sums(const FinishSums& f) {
+  return finish_sums_by(f, [](auto has_bias, auto has_relu, auto has_mask) {
+    return finish_row<has_bias, has_relu, has_mask>;
+  });
 }
 
 /// Nearest, ties away from zero, by magnitude; range symmetric. With a shift above 32 the lower word of the product is
@@ -83,19 +94,25 @@ uint32_t rescale_row(const int32_t* sums, Code* codes, int32_t columns, Multipli
   return saturated;
 }
 
-inline uint64_t rescale_sums(const RescaleSums& r) {
+template <class Row>
+uint64_t rescale_sums_by(const RescaleSums& r, Row row) {
   const bool fits = r.element == Element::kInt32 && r.rounding == Rounding::kHalfAway && r.by.shift > 32 &&
                     r.range.low == -r.range.high;
   if (!fits) return ref::rescale_sums(r);
   const int32_t* sums = static_cast<const int32_t*>(r.sums);
   uint64_t saturated = 0;
-  for (int32_t row = 0; row < r.rows; ++row, sums += r.columns) {
-    const ptrdiff_t at = ptrdiff_t(row) * r.code_stride;
+  for (int32_t i = 0; i < r.rows; ++i, sums += r.columns) {
+    const ptrdiff_t at = ptrdiff_t(i) * r.code_stride;
     saturated += r.code_element == Element::kInt8
-                     ? rescale_row(sums, static_cast<int8_t*>(r.codes) + at, r.columns, r.by, r.range.high)
-                     : rescale_row(sums, static_cast<int16_t*>(r.codes) + at, r.columns, r.by, r.range.high);
+                     ? row(sums, static_cast<int8_t*>(r.codes) + at, r.columns, r.by, r.range.high)
+                     : row(sums, static_cast<int16_t*>(r.codes) + at, r.columns, r.by, r.range.high);
   }
   return saturated;
+}
+
+inline uint64_t rescale_sums(const RescaleSums& r) {
+  return rescale_sums_by(r, [](const int32_t* sums, auto* codes, int32_t columns, Multiplier by,
+                               int32_t high) { return rescale_row(sums, codes, columns, by, high); });
 }
 
 template <class Code>
