@@ -34,7 +34,8 @@ def models(folder):
     """Those of the tables, by name."""
     return {"har": Model("HAR CNN", (9, 128), 6, ROOT / "examples/har/har.toml"),
             "ecg": Model("ECG CNN", (1, 128), 5, ROOT / "examples/ecg/ecg.toml"),
-            "mlp64": perceptron(64, 32, 10, folder), "mlp784": perceptron(784, 128, 10, folder)}
+            "mlp32": perceptron(32, 16, 10, folder), "mlp64": perceptron(64, 32, 10, folder),
+            "mlp784": perceptron(784, 128, 10, folder)}
 
 
 def write_npy(path, shape, kind, code, values):
