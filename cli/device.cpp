@@ -136,8 +136,11 @@ std::string json_text(const Outcome& o, const host::BoardPlan& plan, const host:
   j["weights_hash"] = host::hash_text(o.board.run.state_hash);
   j["identical"] = !o.difference.has_value();
   j["difference"] = o.difference ? nlohmann::ordered_json(*o.difference) : nlohmann::ordered_json();
-  j["ram_bytes"] = {{"static", m.static_bytes}, {"arena", m.arena_bytes}, {"sample", m.sample_bytes},
-                    {"stack", m.stack_bytes},   {"total", m.total()},     {"of", plan.board().ram_bytes}};
+  j["ram_bytes"] = {{"static", m.static_bytes},
+                    {"arena", m.arena_bytes},
+                    {"stack", m.stack_bytes},
+                    {"total", m.total()},
+                    {"of", plan.board().ram_bytes}};
   j["stack_used"] = o.board.run.stack_used;
   j["instructions"] =
       o.board.instructions ? counts_json(*o.board.instructions, model.description) : nlohmann::ordered_json();

@@ -11,7 +11,7 @@
 
 namespace mantissa::firmware {
 
-inline constexpr char kJobMagic[16] = "mantissa job 1\0";
+inline constexpr char kJobMagic[16] = "mantissa job 2\0";
 inline constexpr uint32_t kJobBytes = 24 * 1024;  ///< room in flash, header and arrays
 
 /// Sizes of what is copied as it lies in memory; see job_layout().
@@ -42,8 +42,8 @@ struct Job {
   uint32_t layers_at = 0, tensors_at = 0,
            steps_at = 0;  ///< byte offsets from the start of the job, multiples of 8
 
-  // Memory, in bytes and multiples of 8, from the end of static data on: arena, one sample of float32, stack.
-  uint32_t arena_bytes = 0, sample_bytes = 0, stack_bytes = 0;
+  // Memory, in bytes and multiples of 8, from the end of static data on: arena (the plan stages its input there), stack.
+  uint32_t arena_bytes = 0, stack_bytes = 0;
 
   // The run, as in `mantissa train`.
   uint64_t seed = 1;

@@ -1,4 +1,4 @@
-// Where things lie in RAM: static data, then free memory (arena, a sample), then the stack.
+// Where things lie in RAM: static data, then the arena, then the stack.
 // Before main the startup code fills what is free with a pattern, so that the stack's use can be measured.
 #pragma once
 #include <cstddef>

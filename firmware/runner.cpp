@@ -35,17 +35,15 @@ std::span<const T> array_at(uint32_t offset, int32_t count) {
 /// Where the job says that memory is divided, in the order of addresses.
 struct Memory {
   std::span<std::byte> arena;
-  float* sample;
   const std::byte* stack_limit;
 };
 
 Memory divide_memory() {
   std::byte* const arena = __static_end;
-  std::byte* const sample = arena + job().arena_bytes;
-  std::byte* const stack = sample + job().sample_bytes;
+  std::byte* const stack = arena + job().arena_bytes;
   if (stack_top() != stack + job().stack_bytes)
     fail(kBadJob, "the initial stack pointer is not where the job's memory ends");
-  return {{arena, job().arena_bytes}, reinterpret_cast<float*>(sample), stack};
+  return {{arena, job().arena_bytes}, stack};
 }
 
 bool fits(uint32_t offset, int32_t count, size_t size) {
@@ -62,8 +60,7 @@ void check_job() {
       !fits(j.steps_at, s.steps, sizeof(Step)))
     fail(kBadJob, "the plan goes beyond the end of the job");
   if (s.micro_batch != 1) fail(kBadJob, "the plan's micro-batch is not 1");
-  if (size_t(s.input.size()) * sizeof(float) > j.sample_bytes)
-    fail(kBadJob, "the room for a sample is too small");
+  if (s.sample_tensor < 0) fail(kBadJob, "the plan has no room for a sample");
   if (j.task == JobTask::kCount && s.layers > kMostCountedLayers)
     fail(kBadJob, "the model has more layers than can be counted");
   if (j.samples == 0 || j.epochs == 0) fail(kBadJob, "there is nothing to train: no samples or no epochs");
@@ -131,7 +128,7 @@ constexpr Probe kMarkSteps = {
 /// Epochs of batches, as host/train/trainer.cpp.
 class Training {
  public:
-  Training(Engine& engine, float* sample) : engine_(engine), x_(sample) {}
+  explicit Training(Engine& engine) : engine_(engine) {}
 
   EpochSum run_epoch(uint32_t epoch) {
     const uint32_t batch = uint32_t(engine_.plan().summary.batch), samples = job().samples;
@@ -157,10 +154,15 @@ class Training {
     const uint32_t batch = uint32_t(engine_.plan().summary.batch);
     const uint32_t steps = (j.samples + batch - 1) / batch * j.epochs;
     const float lr = learning_rate(j.schedule, j.lr, engine_.progress().step, steps);
+    const float* const x = engine_.sample().data();
     for (uint32_t i = 0; i < count; ++i) {
       const int32_t label = read_sample(first + i);
-      if (i == 0) engine_.begin_batch(int32_t(count), {lr, j.momentum, j.weight_decay}, x_, label);
-      const BatchResult result = engine_.accumulate(x_, &label, 1);
+      if (i == 0) {
+        const bool calibrates = !engine_.progress().calibrated;  // which overwrites the sample
+        engine_.begin_batch(int32_t(count), {lr, j.momentum, j.weight_decay}, x, label);
+        if (calibrates) read_sample(first);
+      }
+      const BatchResult result = engine_.accumulate(x, &label, 1);
       sum.loss_q24 += result.loss_q24;
       sum.correct += result.correct;
     }
@@ -171,7 +173,7 @@ class Training {
   int32_t read_sample(uint32_t place) {
     begin_region<kReadRegion>();
     const uint32_t sample = uint32_t(order_.read_int(place));
-    samples_.read(sample, std::span(x_, size_t(engine_.plan().summary.input.size())));
+    samples_.read(sample, engine_.sample());
     const int32_t label = labels_.read_int(sample);
     if (label < 0 || label >= engine_.plan().summary.classes)
       fail(kBadFile, "a label is not a class of the model in ", job().labels_file);
@@ -180,7 +182,6 @@ class Training {
   }
 
   Engine& engine_;
-  float* x_;
   InputFile samples_{job().samples_file}, labels_{job().labels_file}, order_{job().order_file};
 };
 
@@ -219,7 +220,7 @@ void run() {
 
   Console console;
   ResultFile file;
-  Training training(engine, memory.sample);
+  Training training(engine);
   for (uint32_t epoch = 0; epoch < job().epochs; ++epoch) {
     const EpochSum sum = training.run_epoch(epoch);
     file.write(sum);

@@ -133,9 +133,9 @@ class Device(unittest.TestCase):
             planned = run_program("plan", self.model, "--board", "microbit", "--firmware", FIRMWARE, *more)
             self.assertEqual(planned.returncode, 0, planned.stderr)
             ram = self.results("microbit", "--samples", 4, "--epochs", 1, *more)
-            for part in ["static", "arena", "sample", "stack", "total"]:
+            for part in ["static", "arena", "stack", "total"]:
                 self.assertEqual(bytes_in(part, planned.stdout), ram["ram_bytes"][part], (recipe, part))
-            self.assertEqual(sum(ram["ram_bytes"][p] for p in ["static", "arena", "sample", "stack"]),
+            self.assertEqual(sum(ram["ram_bytes"][p] for p in ["static", "arena", "stack"]),
                              ram["ram_bytes"]["total"])
             self.assertEqual(bytes_in("left", planned.stdout), 16384 - ram["ram_bytes"]["total"])
             self.assertLess(ram["stack_used"], ram["ram_bytes"]["stack"])

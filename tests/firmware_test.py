@@ -99,7 +99,7 @@ class Firmware(unittest.TestCase):
             done = self.emulate()
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             self.assertRegex(done.stdout, r"\Aepoch 1 loss \d\.\d{4} correct \d+ of 40\nepoch 2 loss .* of 40\n\Z")
-            self.assertEqual((self.work / "result.bin").read_bytes()[:16], b"mantissa job 1\0\0")
+            self.assertEqual((self.work / "result.bin").read_bytes()[:16], b"mantissa job 2\0\0")
 
     def test_without_a_job(self):
         for board, core in BOARDS.items():
@@ -131,9 +131,9 @@ class Firmware(unittest.TestCase):
         for board in BOARDS:
             self.job_of(board)
             top = struct.unpack("<I", self.first_word())[0]
-            arena, sample = self.memory()
-            stack = top - self.symbols["__static_end"] - arena - sample
-            at = self.symbols["__job_start"] + self.job().index(struct.pack("<III", arena, sample, stack)) + 8
+            arena = self.arena_bytes()
+            stack = top - self.symbols["__static_end"] - arena
+            at = self.symbols["__job_start"] + self.job().index(struct.pack("<II", arena, stack)) + 4
             self.change(at, struct.pack("<I", stack), struct.pack("<I", 1536))
             self.change(self.symbols["__vectors_start"], struct.pack("<I", top), struct.pack("<I", top - stack + 1536))
             self.expect_error(STACK_TOO_SMALL, "the stack has reached its end")
@@ -161,14 +161,14 @@ class Firmware(unittest.TestCase):
         at = offset_in_file(program, self.symbols["__vectors_start"])
         return program[at:at + 4]
 
-    def memory(self) -> tuple:
-        """The job's bytes for arena and sample; with the stack's behind them they add up to what is used of RAM."""
+    def arena_bytes(self) -> int:
+        """The job's bytes for the arena; with the stack's behind them they add up to what is used of RAM."""
         top = struct.unpack("<I", self.first_word())[0] - self.symbols["__static_end"]
         job = self.job()
-        for at in range(0, len(job) - 12, 4):
-            arena, sample, stack = struct.unpack_from("<III", job, at)
-            if sample == 64 * 4 and arena + sample + stack == top:
-                return arena, sample
+        for at in range(0, len(job) - 8, 4):
+            arena, stack = struct.unpack_from("<II", job, at)
+            if arena + stack == top:
+                return arena
         raise AssertionError("the job has no memory")
 
 

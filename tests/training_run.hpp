@@ -1,6 +1,7 @@
 // Runs of small models for tests: a plan on the heap, an arena between guards, a toy problem, threads.
 // The toy problem uses no library mathematics, so that its samples are the same bits everywhere.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <thread>
@@ -113,6 +114,7 @@ struct RunOptions {
   const Kernels* kernels = &kernels_ref;
   SgdSettings settings = {.lr = 0.125f, .momentum = 0.875f, .weight_decay = 0.0f};
   bool momentum = true;
+  InputMemory input = InputMemory::kBorrowed;
   int32_t tile_bytes = 2048;
   uint64_t seed = 5;
 
@@ -121,6 +123,7 @@ struct RunOptions {
             .micro_batch = micro_batch,
             .threads = threads,
             .momentum = momentum,
+            .input = input,
             .tile_bytes = tile_bytes,
             .alignment = 64,
             .scratch = kernels->gemm->scratch};
@@ -142,11 +145,16 @@ inline BatchResult train_batch(Engine& engine, const RunOptions& o, const Toy& t
   const int32_t size = engine.plan().summary.input.size();
   const float* x = toy.x.data() + ptrdiff_t(first) * size;
   const int32_t* labels = toy.labels.data() + first;
+  const auto staged = [&engine, size](const float* from, int32_t count) {
+    if (engine.sample().empty()) return from;
+    std::copy_n(from, ptrdiff_t(count) * size, engine.sample().data());
+    return static_cast<const float*>(engine.sample().data());
+  };
   BatchResult sum;
-  engine.begin_batch(samples, o.settings, x, labels[0]);
+  engine.begin_batch(samples, o.settings, staged(x, 1), labels[0]);
   for (int32_t s = 0; s < samples; s += o.micro_batch) {
     const int32_t count = std::min(o.micro_batch, samples - s);
-    const BatchResult part = engine.accumulate(x + ptrdiff_t(s) * size, labels + s, count);
+    const BatchResult part = engine.accumulate(staged(x + ptrdiff_t(s) * size, count), labels + s, count);
     sum.loss_q24 += part.loss_q24;
     sum.correct += part.correct;
   }

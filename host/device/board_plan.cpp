@@ -38,6 +38,7 @@ PlanOptions board_plan_options(const BoardTarget& target, const BoardOptions& op
           .micro_batch = 1,
           .threads = 1,
           .momentum = options.momentum,
+          .input = InputMemory::kStaged,
           .tile_bytes = tile_bytes(target),
           .alignment = 8,
           .scratch = gemm_scratch(target.board, target.kernels)};
@@ -51,7 +52,6 @@ BoardPlan::BoardPlan(const Description& description, const NamedRecipe& recipe, 
   const PlanSummary& s = plan_.view().summary;
   memory_ = {.static_bytes = image_.symbol("__static_end") - image_.symbol("__ram_start"),
              .arena_bytes = multiple_of_8(s.arena_bytes),
-             .sample_bytes = multiple_of_8(static_cast<size_t>(s.input.size()) * sizeof(float)),
              .stack_bytes = stack_bytes(target.board, target.kernels)};
 }
 

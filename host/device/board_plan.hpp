@@ -15,12 +15,9 @@ namespace mantissa::host {
 struct BoardMemory {
   uint32_t static_bytes = 0;  ///< .data and .bss
   uint32_t arena_bytes = 0;
-  uint32_t sample_bytes = 0;  ///< one sample in float32, as it comes from the host
   uint32_t stack_bytes = 0;
 
-  uint64_t total() const {
-    return uint64_t{static_bytes} + uint64_t{arena_bytes} + uint64_t{sample_bytes} + uint64_t{stack_bytes};
-  }
+  uint64_t total() const { return uint64_t{static_bytes} + uint64_t{arena_bytes} + uint64_t{stack_bytes}; }
   bool operator==(const BoardMemory&) const = default;
 };
 
@@ -38,7 +35,7 @@ struct BoardOptions {
   bool momentum = true;
 };
 
-/// A board has one core and little memory: one thread, one sample at a time, small tiles.
+/// A board has one core and little memory: one thread, one sample at a time, staged in the arena, small tiles.
 PlanOptions board_plan_options(const BoardTarget& target, const BoardOptions& options);
 
 class BoardPlan {

@@ -63,9 +63,9 @@ TEST_F(BoardPlans, CountAllOfTheRam) {
   const BoardPlan p = plan("int8", "microbit");
   const BoardMemory& m = p.memory();
   EXPECT_EQ(m.static_bytes, 64u);
-  EXPECT_EQ(m.sample_bytes, 32u * 3u * 4u);
+  EXPECT_EQ(p.view().tensors[size_t(p.view().summary.sample_tensor)].bytes, 32u * 3u * 4u);
   EXPECT_EQ(m.arena_bytes, p.view().summary.arena_bytes);
-  EXPECT_EQ(m.total(), m.static_bytes + m.arena_bytes + m.sample_bytes + m.stack_bytes);
+  EXPECT_EQ(m.total(), m.static_bytes + m.arena_bytes + m.stack_bytes);
   EXPECT_EQ(m.total() % 8, 0u);
   EXPECT_EQ(p.view().summary.micro_batch, 1);
   EXPECT_TRUE(p.fits());
@@ -109,7 +109,6 @@ TEST_F(BoardPlans, AJobHoldsThePlanAndTheRun) {
   EXPECT_EQ(job.schedule, Schedule::kLinear);
   EXPECT_EQ(job.summary.batch, 4);
   EXPECT_EQ(job.arena_bytes, p.memory().arena_bytes);
-  EXPECT_EQ(job.sample_bytes, p.memory().sample_bytes);
   EXPECT_EQ(job.stack_bytes, p.memory().stack_bytes);
   const auto expect_array = [&](uint32_t at, auto array) {
     EXPECT_EQ(at % 8, 0u);

@@ -38,6 +38,7 @@ RoleWords words_of(Role role) {
     case Role::kPacked: return {"packed operand", Purpose::kScratch};
     case Role::kScales: return {"scales", Purpose::kScales};
     case Role::kCounters: return {"thread counters", Purpose::kScales};
+    case Role::kSample: return {"sample", Purpose::kScratch};
   }
   return {};
 }
@@ -72,7 +73,8 @@ std::string held_as(const Tensor& t) {
     case Role::kBias:
     case Role::kWeightMomentum:
     case Role::kBiasMomentum:
-    case Role::kWeightOperand: return format_name(t.format);
+    case Role::kWeightOperand:
+    case Role::kSample: return format_name(t.format);
   }
   return "";
 }

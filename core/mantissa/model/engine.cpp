@@ -46,6 +46,12 @@ std::span<std::byte> Engine::bytes(int16_t tensor) const {
   return {arena_ + t.offset, t.bytes};
 }
 
+std::span<float> Engine::sample() const {
+  const int16_t tensor = plan_.summary.sample_tensor;
+  if (tensor < 0) return {};
+  return {data<float>(tensor), bytes(tensor).size() / sizeof(float)};
+}
+
 ScaleState& Engine::state(int16_t slot, int32_t sample) const {
   const Tensor& t = plan_.tensors[size_t(plan_.summary.scales_tensor)];
   const int32_t per_slot = t.samples;

@@ -50,12 +50,16 @@ class Engine {
   void set_input_range(float largest);
 
   /// Opens a batch of `samples` (at most the plan's). In the very first one, `x` and `label` of its first sample set the
-  /// delayed scales.
+  /// delayed scales; sample() must then be filled again, since those scales take all steps.
   void begin_batch(int32_t samples, const SgdSettings& settings, const float* x, int32_t label);
   /// Forward and backward of the next `count` samples, at most the plan's micro-batch.
   BatchResult accumulate(const float* x, const int32_t* labels, int32_t count);
   /// Updates the parameters (where a fused update has not) and the scales.
   void end_batch();
+
+  /// Room for a micro-batch of float32 samples, to be given to the functions above and below; empty unless the plan stages its
+  /// input. accumulate(), evaluate() and the very first begin_batch() leave other things there.
+  std::span<float> sample() const;
 
   /// Forward only; changes no state but the counters of saturated codes. Predictions go to `predictions` if not null.
   BatchResult evaluate(const float* x, const int32_t* labels, int32_t count, int32_t* predictions);

@@ -27,6 +27,9 @@ void expect_one_result(const NamedModel& m, const NamedRecipe& r) {
   expect_same(expected, train(m, r.recipe, {.micro_batch = 1}), what + "micro-batch 1");
   expect_same(expected, train(m, r.recipe, {.micro_batch = 3}), what + "micro-batch 3");
   expect_same(expected, train(m, r.recipe, {.tile_bytes = 64}), what + "small tiles");
+  for (int32_t micro_batch : {1, 3, 7})
+    expect_same(expected, train(m, r.recipe, {.micro_batch = micro_batch, .input = InputMemory::kStaged}),
+                what + "samples in the arena, micro-batch " + std::to_string(micro_batch));
   for (size_t i = 0; host_target_name(i); ++i) {
     select_host_target(host_target_name(i));
     expect_same(expected, train(m, r.recipe, {.kernels = &kernels_hwy}), what + host_target_name(i));

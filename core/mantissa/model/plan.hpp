@@ -30,6 +30,7 @@ enum class Role : uint8_t {
   kPacked,         ///< weights or windows as a kernel variant wants them
   kScales,         ///< states of all scales
   kCounters,       ///< what each thread has seen
+  kSample,         ///< float32 samples before they are codes
 };
 
 /// How stored weights become operands.
@@ -130,12 +131,19 @@ struct Proof {
 
 enum class PlanMode : uint8_t { kTrain, kInfer };
 
+/// Where float32 samples lie until they are codes.
+enum class InputMemory : uint8_t {
+  kBorrowed,  ///< in the caller's own memory
+  kStaged,    ///< in the arena, in bytes that later steps use for other things: Engine::sample()
+};
+
 struct PlanOptions {
   int32_t batch = 1;        ///< samples per update
   int32_t micro_batch = 1;  ///< samples in memory at once; bits do not depend on it
   int32_t threads = 1;      ///< accumulator tiles; bits do not depend on it
   PlanMode mode = PlanMode::kTrain;
-  bool momentum = true;       ///< keep momentum
+  bool momentum = true;  ///< keep momentum
+  InputMemory input = InputMemory::kBorrowed;
   int32_t tile_bytes = 2048;  ///< accumulators per thread between a product and its rounding
   int32_t alignment = 8;      ///< of tensors in the arena, a power of two up to 64
   GemmScratch scratch = {};   ///< of the kernel variant
@@ -147,6 +155,7 @@ struct PlanSummary {
   int32_t classes = 0;
   int32_t layers = 0, tensors = 0, steps = 0, proofs = 0, slots = 0;
   int16_t input_tensor = -1, logits_tensor = -1, scales_tensor = -1, counters_tensor = -1;
+  int16_t sample_tensor = -1;  ///< -1 if the caller has the samples
   Wire input_wire;
   int32_t batch = 1, micro_batch = 1, threads = 1;
   int32_t first_step = 0;     ///< of those repeated for each micro-batch
@@ -183,7 +192,7 @@ struct PlanView {
   std::span<const Proof> proofs;
 };
 
-constexpr size_t max_tensors(size_t layers) { return 20 * layers + 4; }
+constexpr size_t max_tensors(size_t layers) { return 20 * layers + 5; }
 constexpr size_t max_steps(size_t layers) { return 5 * layers + 2; }
 constexpr size_t max_proofs(size_t layers) { return 6 * layers; }
 

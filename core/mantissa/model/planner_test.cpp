@@ -215,6 +215,7 @@ PlanOptions random_options(std::mt19937& random) {
   o.threads = 1 + int32_t(random() % 3);
   o.mode = random() % 4 ? PlanMode::kTrain : PlanMode::kInfer;
   o.momentum = random() % 2;
+  o.input = random() % 2 ? InputMemory::kStaged : InputMemory::kBorrowed;
   o.tile_bytes = 1 << (random() % 13);
   o.alignment = 8 << (random() % 4);
   if (random() % 2) o.scratch = kernels_hwy.gemm->scratch;
@@ -230,6 +231,23 @@ TEST(Planner, NoTwoLivingTensorsOverlap) {
         ASSERT_FALSE(plan.error) << m.name << ", " << r.name;
         ASSERT_NO_FATAL_FAILURE(expect_no_overlap(plan, m.name + ", " + r.name));
       }
+}
+
+TEST(Planner, StagedSamplesTakeNoMoreThanLaterSteps) {
+  const NamedModel m = small_model();
+  for (const NamedRecipe& r : all_recipes())
+    for (int32_t micro_batch : {1, 3}) {
+      PlanOptions o = {.batch = 6, .micro_batch = micro_batch};
+      const HeapPlan borrowed(m.model(), r.recipe, o);
+      o.input = InputMemory::kStaged;
+      const HeapPlan staged(m.model(), r.recipe, o);
+      EXPECT_EQ(borrowed.summary.sample_tensor, -1);
+      const Tensor& t = staged.tensors[size_t(staged.summary.sample_tensor)];
+      EXPECT_EQ(t.bytes, uint32_t(micro_batch * m.input.size()) * sizeof(float));
+      EXPECT_EQ(t.first_step, 0);
+      EXPECT_EQ(staged.steps[size_t(t.last_step)].kind, StepKind::kInput);
+      EXPECT_LT(staged.summary.arena_bytes, borrowed.summary.arena_bytes + t.bytes) << r.name;
+    }
 }
 
 /// Any row of layers that fits its input.

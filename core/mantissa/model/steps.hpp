@@ -51,7 +51,10 @@ constexpr void make_steps(Draft& d) {
     if (d.layer(i).weight_operand >= 0)
       d.touch(d.layer(i).weight_operand, add_step(d, StepKind::kOperands, i));
   d.summary.first_step = d.summary.steps;
-  d.touch(d.summary.input_tensor, add_step(d, StepKind::kInput, -1));
+  const int32_t input = add_step(d, StepKind::kInput, -1);
+  d.touch(d.summary.input_tensor, input);
+  d.touch(d.summary.sample_tensor, 0);  // it is there before a batch begins
+  d.touch(d.summary.sample_tensor, input);
   for (int32_t i = 0; i < d.count(); ++i)
     if (!d.layer(i).fused) add_forward_step(d, i);
   const int32_t loss = add_step(d, StepKind::kLoss, d.logits_layer);

@@ -137,6 +137,9 @@ constexpr void make_wires(Draft& d) {
             {}};
   d.summary.input_tensor = wire.tensor;
   d.summary.input_wire = wire;
+  if (d.options.input == InputMemory::kStaged)
+    d.summary.sample_tensor =
+        d.add_tensor(Role::kSample, -1, float32_format(), d.model.input.size(), d.options.micro_batch);
   for (int32_t i = 0; i < d.count(); ++i) {
     LayerPlan& l = d.layer(i);
     l.x = wire;
