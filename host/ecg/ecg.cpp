@@ -69,14 +69,19 @@ Subject draw_subject(Random& random) {
   auto wave = [&](double low_mv, double high_mv, double time_s, double width_s) {
     return Wave{gain * random.between(low_mv, high_mv), time_s, width_s};
   };
-  subject.waves[kP] = wave(0.1, 0.2, random.between(-0.18, -0.14), random.between(0.018, 0.026));
+  // One draw per statement: in what order arguments are evaluated is the compiler's choice.
+  const double p_width_s = random.between(0.018, 0.026);
+  const double p_time_s = random.between(-0.18, -0.14);
+  subject.waves[kP] = wave(0.1, 0.2, p_time_s, p_width_s);
   subject.waves[kQ] = wave(-0.15, -0.03, -0.028 * qrs, 0.009 * qrs);
   subject.waves[kR] = wave(0.8, 1.5, 0, 0.011 * qrs);
   subject.waves[kR2] = wave(0, 0, 0.02, 0.01);
   subject.waves[kS] = wave(-0.4, -0.08, 0.03 * qrs, 0.010 * qrs);
   subject.waves[kST] = wave(-0.03, 0.05, 0.13, 0.035);
   const double qt = std::sqrt(subject.rr_s);  // Bazett
-  subject.waves[kT] = wave(0.15, 0.45, random.between(0.27, 0.31) * qt, random.between(0.04, 0.055) * qt);
+  const double t_width_s = random.between(0.04, 0.055) * qt;
+  const double t_time_s = random.between(0.27, 0.31) * qt;
+  subject.waves[kT] = wave(0.15, 0.45, t_time_s, t_width_s);
   return subject;
 }
 

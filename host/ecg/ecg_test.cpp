@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <span>
@@ -18,6 +19,13 @@ EcgOptions small_set() {
   options.beats_train = 200;
   options.beats_test = 100;
   return options;
+}
+
+/// FNV-1a over the values' bits.
+uint64_t hash(std::span<const float> values) {
+  uint64_t h = 0xcbf29ce484222325u;
+  for (float value : values) h = (h ^ std::bit_cast<uint32_t>(value)) * 0x100000001b3u;
+  return h;
 }
 
 std::span<const float> window(const EcgSet& set, std::size_t beat) {
@@ -49,6 +57,10 @@ TEST(Ecg, HasTheSizesThatWereAskedFor) {
     EXPECT_EQ(std::count(set.train_y.begin(), set.train_y.end(), label), 40);
     EXPECT_EQ(std::count(set.test_y.begin(), set.test_y.end(), label), 20);
   }
+}
+
+TEST(Ecg, IsTheSameFromEveryCompilerAndMachine) {
+  EXPECT_EQ(hash(generate_ecg(small_set()).train_x), 0x370a5aa522dbce29u);
 }
 
 TEST(Ecg, TheSeedDecidesEverything) {
