@@ -155,6 +155,7 @@ void Engine::end_batch() {
 }
 
 BatchResult Engine::evaluate(const float* x, const int32_t* labels, int32_t count, int32_t* predictions) {
+  const bool was_training = training_;  // within a batch, what comes after goes on with it
   training_ = false;
   x_ = x;
   labels_ = labels;
@@ -166,6 +167,7 @@ BatchResult Engine::evaluate(const float* x, const int32_t* labels, int32_t coun
     if (step.kind == StepKind::kLoss) break;
   }
   predictions_ = nullptr;
+  training_ = was_training;
   return result_;
 }
 
