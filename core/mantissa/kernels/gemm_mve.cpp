@@ -113,8 +113,8 @@ template <Codes kX, Codes kY>
   }
 }
 
-/// Each vector of x with `to.vectors` vectors of y, of which the first is at y.data. kPlain: k is one segment, and four sums
-/// overwrite.
+/// Each vector of x with `to.vectors` vectors of y, of which the first is at y.data. kPlain: k is one segment, and four
+/// sums overwrite.
 template <Codes kX, Codes kY, bool kPlain>
 void multiply(const Stream& x, const Stream& y, int32_t segments, int32_t terms, const Sums& to) {
   const auto offset = [&](int32_t v) { return (v < to.vectors ? v : to.vectors - 1) * y.stride; };
