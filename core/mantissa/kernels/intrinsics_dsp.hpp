@@ -13,6 +13,9 @@
 
 namespace mantissa::dsp {
 
+/// A word of 16-bit codes, which the compiler must not take for something else than they are.
+using CodeWord [[gnu::may_alias]] = int32_t;
+
 /// A word holds a pair: two signed halves, the first one below.
 struct Four {
   int32_t a, b, c, d;
@@ -119,6 +122,18 @@ inline int32_t add_upper_second(int32_t x, int32_t word, int32_t sum) { return _
 /// Sums of halves, clamped to 16 bits (QADD16).
 inline int32_t add_saturating(int32_t x, int32_t y) { return __qadd16(x, y); }
 
+/// The larger halves of two words (SSUB16 and SEL); the smaller ones.
+inline int32_t larger(int32_t x, int32_t y) {
+  int32_t result;
+  asm("ssub16 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(x), "r"(y) : "cc");
+  return result;
+}
+inline int32_t smaller(int32_t x, int32_t y) {
+  int32_t result;
+  asm("ssub16 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(result) : "r"(x), "r"(y) : "cc");
+  return result;
+}
+
 /// Clamps pairs to 15 bits and remembers whether one did not fit (SSAT16 and the Q flag, which nothing else here sets).
 class Clamp15 {
  public:
@@ -175,6 +190,12 @@ constexpr int32_t add_upper_first(int32_t x, int32_t word, int32_t sum) {
 }
 constexpr int32_t add_upper_second(int32_t x, int32_t word, int32_t sum) {
   return sum + upper_product(x, second(word));
+}
+constexpr int32_t larger(int32_t x, int32_t y) {
+  return pair(first(x) > first(y) ? first(x) : first(y), second(x) > second(y) ? second(x) : second(y));
+}
+constexpr int32_t smaller(int32_t x, int32_t y) {
+  return pair(first(x) < first(y) ? first(x) : first(y), second(x) < second(y) ? second(x) : second(y));
 }
 constexpr int32_t clamp_to(int32_t x, int32_t low, int32_t high) {
   return x < low ? low : x > high ? high : x;

@@ -51,13 +51,13 @@ struct StagedMoves {
 
 /// Where codes and random bits of the next four elements are.
 struct UpdateCursor {
-  int32_t* parameters;  // two codes + 128 to a word
-  int32_t* momentum;
+  CodeWord* parameters;  // two codes + 128 to a word
+  CodeWord* momentum;
   uint32_t random;  // index of the word times the golden ratio, plus the key's offset
 
   UpdateCursor(const IntegerUpdate& u, uint32_t at)
-      : parameters(static_cast<int32_t*>(u.parameters.data) + at / 2),
-        momentum(u.momentum == nullptr ? nullptr : static_cast<int32_t*>(u.momentum) + at / 2),
+      : parameters(static_cast<CodeWord*>(u.parameters.data) + at / 2),
+        momentum(u.momentum == nullptr ? nullptr : static_cast<CodeWord*>(u.momentum) + at / 2),
         random((at / 4) * 0x9E3779B9u + u.key.offset) {}
 };
 
@@ -69,17 +69,24 @@ struct UpdateCursor {
   return x ^ (x >> 15);
 }
 
-template <class Moves>
+/// base times the codes of a pair; doubled only where there is room (SPEC 6).
+template <int kBase>
+[[gnu::always_inline]] inline int32_t times_base(int32_t word) {
+  return kBase == 0 ? 0 : kBase == 1 ? word : add_saturating(word, word);
+}
+
+template <int kBase, class Moves>
 void momentum_fours(UpdateCursor& c, Moves moves, int32_t fours, int32_t decay, int32_t rate,
                     Clamp15& clamp) {
   for (; fours > 0; --fours) {
     moves.load();
     const uint32_t random = next_random(c), turned = (random >> 8) | (random << 24);
     const int32_t v01 = c.momentum[0], v23 = c.momentum[1];
-    const int32_t a0 = moves.add_0(add_upper_first(decay, v01, firsts(int32_t(random), v01)));
-    const int32_t a1 = moves.add_1(add_upper_second(decay, v01, seconds(int32_t(random), v01)));
-    const int32_t a2 = moves.add_2(add_upper_first(decay, v23, firsts(int32_t(turned), v23)));
-    const int32_t a3 = moves.add_3(add_upper_second(decay, v23, seconds(int32_t(turned), v23)));
+    const int32_t b01 = times_base<kBase>(v01), b23 = times_base<kBase>(v23);
+    const int32_t a0 = moves.add_0(add_upper_first(decay, v01, firsts(int32_t(random), b01)));
+    const int32_t a1 = moves.add_1(add_upper_second(decay, v01, seconds(int32_t(random), b01)));
+    const int32_t a2 = moves.add_2(add_upper_first(decay, v23, firsts(int32_t(turned), b23)));
+    const int32_t a3 = moves.add_3(add_upper_second(decay, v23, seconds(int32_t(turned), b23)));
     const int32_t w01 = clamp.apply(seconds(a0, a1)), w23 = clamp.apply(seconds(a2, a3));
     c.momentum[0] = w01;
     c.momentum[1] = w23;
@@ -112,8 +119,12 @@ template <class Moves>
 void update_fours(const IntegerUpdate& u, UpdateCursor& c, Moves moves, int32_t fours, Clamp15& clamp) {
   if (c.momentum == nullptr)
     plain_fours(c, moves, fours);
+  else if (u.base == 1)
+    momentum_fours<1>(c, moves, fours, u.decay, u.rate, clamp);
+  else if (u.base == 0)
+    momentum_fours<0>(c, moves, fours, u.decay, u.rate, clamp);
   else
-    momentum_fours(c, moves, fours, u.decay, u.rate, clamp);
+    momentum_fours<2>(c, moves, fours, u.decay, u.rate, clamp);
 }
 
 /// The elements that a part of an update has, `skip` after its first.
@@ -128,19 +139,42 @@ inline IntegerUpdate part_of(const IntegerUpdate& u, int32_t skip, int32_t count
   return part;
 }
 
+/// Smallest and largest of 16-bit codes.
+struct Extremes {
+  int32_t low = INT32_MAX, high = INT32_MIN;
+
+  Extremes(const int16_t* codes, int32_t count) {
+    int32_t i = 0;
+    if (count >= 2) {
+      const CodeWord* words = reinterpret_cast<const CodeWord*>(codes);
+      int32_t lows = *words, highs = *words;
+      for (; i + 2 <= count; i += 2, ++words) {
+        lows = smaller(lows, *words);
+        highs = larger(highs, *words);
+      }
+      low = first(lows) < second(lows) ? first(lows) : second(lows);
+      high = first(highs) > second(highs) ? first(highs) : second(highs);
+    }
+    if (i == count) return;
+    low = codes[i] < low ? codes[i] : low;
+    high = codes[i] > high ? codes[i] : high;
+  }
+  /// Largest magnitude of the codes less an offset.
+  uint32_t magnitude(int32_t offset) const {
+    return uint32_t(high - offset > offset - low ? high - offset : offset - low);
+  }
+};
+
 /// Largest codes, and parameters at an end of their range.
 inline void look(const IntegerUpdate& u, UpdateSeen& seen) {
   const int16_t* parameters = static_cast<const int16_t*>(u.parameters.data) + u.first;
-  const int16_t* momentum = static_cast<const int16_t*>(u.momentum);
-  for (int32_t i = 0; i < u.count; ++i) {
-    const int32_t stored = parameters[i];
-    const uint32_t p = uint32_t(ref::magnitude_of(stored - kCodeOffset));
-    seen.parameter = p > seen.parameter ? p : seen.parameter;
-    seen.parameter_saturated += uint32_t(stored == 32767 || stored == -32768);
-    if (momentum == nullptr) continue;
-    const uint32_t v = uint32_t(ref::magnitude_of(momentum[u.first + uint32_t(i)]));
-    seen.momentum = v > seen.momentum ? v : seen.momentum;
-  }
+  const Extremes p(parameters, u.count);
+  seen.parameter = p.magnitude(kCodeOffset);
+  if (p.low == INT16_MIN || p.high == INT16_MAX)
+    for (int32_t i = 0; i < u.count; ++i)
+      seen.parameter_saturated += uint32_t(parameters[i] == INT16_MIN || parameters[i] == INT16_MAX);
+  if (u.momentum == nullptr) return;
+  seen.momentum = Extremes(static_cast<const int16_t*>(u.momentum) + u.first, u.count).magnitude(0);
 }
 
 /// Row by row, since a row's error is part of its factor; rows whose moves may be clamped go to the plain loops.
@@ -187,7 +221,7 @@ inline void update_sums(const IntegerUpdate& u, int32_t count, Clamp15& clamp, U
 inline bool fits_halves(const IntegerUpdate& u) {
   const bool layout = u.parameters.layout == CodeLayout::kOffset16 && u.element == Element::kInt32 &&
                       u.pull == 0 && u.rounding == Rounding::kStochastic && u.first % 4 == 0;
-  const bool momentum = u.momentum == nullptr || (u.momentum_element == Element::kInt16 && u.base == 1);
+  const bool momentum = u.momentum == nullptr || u.momentum_element == Element::kInt16;
   return layout && momentum && (u.sums != nullptr || u.outer.columns % 4 == 0);
 }
 
@@ -208,7 +242,7 @@ inline UpdateSeen update_integer(const IntegerUpdate& u) {
     if (count < u.count) seen.merge(ref::update_integer(part_of(whole, count, u.count - count)));
   }
   seen.momentum_saturated |= clamp.saturated();
-  if (u.looks) look(u, seen);
+  if (u.looks && u.count > 0) look(u, seen);
   return seen;
 }
 
