@@ -27,9 +27,9 @@ RECIPES = ["int8", "sym8", "sym12", "float32"]
 MODEL = """name = "waves"
 input = { steps = 32, channels = 2, layout = "channels_last" }
 layer = [
-  { type = "conv1d", channels = 6, kernel = 5, padding = "same" }, { type = "relu" },
+  { type = "conv1d", channels = 4, kernel = 5, padding = "same" }, { type = "relu" },
   { type = "max_pool1d", kernel = 2 },
-  { type = "conv1d", channels = 8, kernel = 3, stride = 2 }, { type = "relu" },
+  { type = "conv1d", channels = 6, kernel = 3, stride = 2 }, { type = "relu" },
   { type = "global_avg_pool1d" },
   { type = "linear", features = 3 },
 ]

@@ -185,6 +185,21 @@ TEST_F(BoardPlans, ARefusalSaysHowManyBytesAndOnlyWhatHelps) {
   EXPECT_FALSE(contains(left, "--recipe")) << left;
 }
 
+TEST_F(BoardPlans, TheReferenceIsOfferedWhereFastKernelsTakeMore) {
+  description_.nodes[0].outputs = 80;
+  BoardTarget reference = on("microbit");
+  reference.kernels = BoardKernels::kReference;
+  test::write_file(reference.program_path(), test::small_board_program(16384, firmware::kJobBytes));
+  const NamedRecipe recipe = find_recipe("int8", description_);
+  const BoardPlan fast(description_, recipe, on("microbit"), {}), slow(description_, recipe, reference, {});
+  ASSERT_LT(slow.memory().total(), fast.memory().total());
+  const std::string number =
+      fmt::format("{},{:03}", slow.memory().total() / 1000, slow.memory().total() % 1000);
+  const std::string text = refusal(fast, description_, recipe, on("microbit"), {});
+  EXPECT_TRUE(contains(text, "--kernels ref (slower): " + number + " bytes")) << text;
+  EXPECT_FALSE(contains(refusal(slow, description_, recipe, reference, {}), "--kernels"));
+}
+
 TEST_F(BoardPlans, NarrowMomentumIsOfferedWhereItIsWide) {
   description_.nodes[0].outputs = 80;
   NamedRecipe wide = find_recipe("int8", description_);

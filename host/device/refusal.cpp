@@ -101,6 +101,8 @@ std::vector<std::string> remedies(const Description& description, const Choice& 
   search.attempt("--momentum 0", "", [](Choice& c) { c.options.momentum = false; });
   search.attempt("a recipe file with momentum = \"sym8\"", "",
                  [](Choice& c) { c.recipe = with_narrow_momentum(c.recipe); });
+  search.attempt("--kernels ref", " (slower)",
+                 [](Choice& c) { c.target.kernels = BoardKernels::kReference; });
   search.conclude();
   if (const auto board = larger_board(description, given)) search.found().push_back(*board);
   return search.found();
