@@ -16,9 +16,9 @@ namespace {
 
 constexpr uint32_t kKib = 1024;
 
-// Over all recipes, networks and boards that the tests run, the most that was used is 1,920 bytes with the reference,
-// 2,650 with the kernels of small cores and 2,570 with those of DSP instructions.
-constexpr uint32_t kStackBytes = 2048, kSmallStackBytes = 2816, kDspStackBytes = 2688;
+// Over all recipes, networks and boards that the tests run, the most that was used is 1,920 bytes with the reference
+// and 2,570 with fast kernels.
+constexpr uint32_t kStackBytes = 2048, kFastStackBytes = 2688;
 
 constexpr Board kBoards[] = {
     {"stm32vldiscovery", "Cortex-M3", "cm3", "Armv7-M", 128 * kKib, 8 * kKib},
@@ -44,9 +44,8 @@ const Board& find_board(std::string_view name) {
                           suggestion(name, names)));
 }
 
-uint32_t stack_bytes(const Board& board, BoardKernels kernels) {
-  if (kernels == BoardKernels::kReference) return kStackBytes;
-  return board.has_dsp ? kDspStackBytes : kSmallStackBytes;
+uint32_t stack_bytes(const Board&, BoardKernels kernels) {
+  return kernels == BoardKernels::kFast ? kFastStackBytes : kStackBytes;
 }
 
 GemmScratch gemm_scratch(const Board& board, BoardKernels kernels) {
