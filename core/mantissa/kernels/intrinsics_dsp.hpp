@@ -158,8 +158,9 @@ constexpr int32_t even_bytes(int32_t word) {
 constexpr int32_t odd_bytes(int32_t word) { return even_bytes(int32_t(uint32_t(word) >> 8)); }
 constexpr int32_t firsts(int32_t x, int32_t y) { return pair(x, y); }
 constexpr int32_t seconds(int32_t x, int32_t y) { return pair(x >> 16, y >> 16); }
+/// Wraps as SMLAD does; and GCC 12 vectorizes sums that may not overflow wrongly for 64-bit Arm.
 constexpr int32_t add_products(int32_t x, int32_t y, int32_t sum) {
-  return sum + first(x) * first(y) + second(x) * second(y);
+  return int32_t(uint32_t(sum) + uint32_t(first(x) * first(y)) + uint32_t(second(x) * second(y)));
 }
 inline void add_four_products(const int32_t*& p, int32_t word, Four& sums) {
   sums = {add_products(p[0], word, sums.a), add_products(p[1], word, sums.b),
