@@ -1,6 +1,6 @@
 # Emulated boards: the counter of instructions for QEMU, and tests of what firmware does. The programs for each core are
 # built by its own preset, cm0 to cm55, into build/; here a test does it.
-if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
+if(CMAKE_CROSSCOMPILING OR NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
   return()
 endif()
 add_library(mantissa_count MODULE ${PROJECT_SOURCE_DIR}/tools/qemu/count.cpp)

@@ -30,9 +30,9 @@ else()
   message(STATUS "No unit tests: GoogleTest or RapidCheck is missing (./dev setup installs them)")
 endif()
 
-# The program as a person uses it.
+# The program as a person uses it, where this machine runs it itself.
 find_package(Python3 COMPONENTS Interpreter)
-if(TARGET mantissa AND Python3_FOUND)
+if(TARGET mantissa AND Python3_FOUND AND NOT CMAKE_CROSSCOMPILING)
   add_test(NAME cli COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/cli_test.py $<TARGET_FILE:mantissa>)
   set_tests_properties(cli PROPERTIES TIMEOUT 600)
 
