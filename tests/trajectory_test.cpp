@@ -63,11 +63,9 @@ void expect_trajectory(int32_t micro_batch, const Kernels& kernels) {
   Recipe recipe = int8_recipe();
   recipe.margin = 2.0f;
   recipe.decay = 0.9f;
-  const auto planned = plan(kModel, recipe,
-                            {.batch = kBatch,
-                             .micro_batch = micro_batch,
-                             .alignment = 64,
-                             .scratch = kernels.gemm->scratch});
+  const auto planned =
+      plan(kModel, recipe,
+           {.batch = kBatch, .micro_batch = micro_batch, .alignment = 64, .scratch = kernels.gemm->scratch});
   ASSERT_TRUE(planned.ok());
   struct alignas(64) Line {
     std::byte bytes[64];

@@ -328,7 +328,8 @@ TEST(ModelFile, WhatHoldsNoModelIsNeitherSavedNorLoaded) {
   expect_refused(
       "int8",
       [](SavedModel& m) {
-        std::ranges::find(m.scales, StateRole::kWeightMomentum, &SavedScale::role)->unit.exponent -= 2;
+        SavedScale& momentum = *std::ranges::find(m.scales, StateRole::kWeightMomentum, &SavedScale::role);
+        momentum.unit.exponent = momentum.scale.exponent - 2;
       },
       "the same, its half or 2^k");
   expect_refused(

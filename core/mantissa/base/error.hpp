@@ -21,15 +21,15 @@ enum class ErrorCode : uint8_t {
   kCapacity,         // a plan's own arrays are too small; found: needed
   kArenaTooSmall,    // found: bytes given, limit: bytes needed
   kArenaMisaligned,  // found: address modulo alignment, limit: the alignment
-  kKernelMismatch,  // the plan has no scratch for these kernels; see PlanOptions::scratch and alignment
-  kNotAClassifier,  // last layer must give one vector per sample; found: steps
-  kUnsupported,     // valid, but not built in this version; detail says what
-  kBadFlash,        // a programming unit that is no power of two up to the limit; found: unit
-  kFlashTooSmall,   // found: bytes of a slot, limit: bytes needed
-  kFlashFailed,     // could not be erased, programmed or read back; found: slot
-  kNoCheckpoint,    // neither slot holds a whole state of this version
-  kBatchOpen,       // nothing is saved in the middle of a batch; found: samples so far, limit: the batch
-  kOtherPlan,       // the state is of another model, recipe or momentum
+  kKernelMismatch,   // the plan has no scratch for these kernels; see PlanOptions::scratch and alignment
+  kNotAClassifier,   // last layer must give one vector per sample; found: steps
+  kUnsupported,      // valid, but not built in this version; detail says what
+  kBadFlash,         // a programming unit that is no power of two up to the limit; found: unit
+  kFlashTooSmall,    // found: bytes of a slot, limit: bytes needed
+  kFlashFailed,      // could not be erased, programmed or read back; found: slot
+  kNoCheckpoint,     // neither slot holds a whole state of this version
+  kBatchOpen,        // nothing is saved in the middle of a batch; found: samples so far, limit: the batch
+  kOtherPlan,        // the state is of another model, recipe or momentum
 };
 
 /// Why a BadRecipe or Unsupported was given.
