@@ -6,6 +6,23 @@
 
 namespace mantissa {
 
+/// floor(n * 2^32 / d) for n < d and d >= 2^31, from quotients of 32 bits: a division of 64 bits is a long call on a
+/// small core. Two digits of 16 bits; a digit from the upper half of d is at most 2 too large.  Source: Knuth 4.3.1, D.
+constexpr uint32_t quotient_q32(uint32_t n, uint32_t d) {
+  const uint32_t upper = d >> 16, lower = d & 0xFFFF;
+  uint32_t quotient = 0;
+  for (int i = 0; i < 2; ++i) {
+    uint32_t digit = n / upper, rest = n - digit * upper;
+    while (rest <= 0xFFFF && (digit > 0xFFFF || digit * lower > rest << 16)) {
+      --digit;
+      rest += upper;
+    }
+    n = (rest << 16) - digit * lower;
+    quotient = (quotient << 16) + digit;
+  }
+  return quotient;
+}
+
 /// value = mantissa * 2^exponent with mantissa in [2^30, 2^31): 31 significant bits.
 /// Every positive finite float32 converts exactly (24 bits). Source: SPEC 2.
 struct Scale {
@@ -53,8 +70,12 @@ struct Scale {
     return normalized(uint64_t(a.mantissa) * b.mantissa, a.exponent + b.exponent);
   }
   friend constexpr Scale operator/(Scale a, Scale b) {
-    // 32 bits more than the quotient needs below the point; the floor costs less than 2^-31 of the last bit kept.
-    return normalized((uint64_t(a.mantissa) << 32) / b.mantissa, a.exponent - b.exponent - 32);
+    // One bit more than is kept, floored, then rounded: the quotient of equal or larger mantissas is halved.
+    const int32_t halved = a.mantissa >= b.mantissa ? 1 : 0;
+    const uint32_t quotient = quotient_q32(a.mantissa << (1 - halved), b.mantissa << 1);
+    const uint32_t rounded = (quotient >> 1) + (quotient & 1);
+    const int32_t exponent = a.exponent - b.exponent - 31 + halved;
+    return rounded == 1u << 31 ? Scale{1u << 30, exponent + 1} : Scale{rounded, exponent};
   }
   friend constexpr bool operator<(Scale a, Scale b) {
     return a.exponent != b.exponent ? a.exponent < b.exponent : a.mantissa < b.mantissa;

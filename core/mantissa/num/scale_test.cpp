@@ -112,6 +112,27 @@ TEST(Scale, DividesToWithinALittleMoreThanHalfAUnit) {
   }
 }
 
+TEST(Scale, DividesAsTheDefinitionSays) {
+  std::mt19937 random(9);
+  const uint32_t ends[] = {1u << 30,    (1u << 30) + 1, (1u << 31) - 1, (1u << 31) - 2,
+                           0x5FFF8000u, 0x60000000u,    0x7FFF0000u};
+  const auto expect_definition = [](Scale a, Scale b) {
+    const Scale wanted =
+        Scale::normalized((uint64_t(a.mantissa) << 32) / b.mantissa, a.exponent - b.exponent - 32);
+    ASSERT_EQ(a / b, wanted) << a.mantissa << " / " << b.mantissa;
+  };
+  for (uint32_t a : ends)
+    for (uint32_t b : ends) expect_definition({a, 3}, {b, -4});
+  for (int i = 0; i < 3000000; ++i) {
+    // Few bits make digits that are too large, and ties.
+    const uint32_t kept = ~uint32_t(0) << (i % 31);
+    Scale a = random_scale(random, -100, 100), b = random_scale(random, -100, 100);
+    if (i % 3 != 0) b.mantissa = (b.mantissa & kept) | (1u << 30);
+    if (i % 3 == 1) a.mantissa = b.mantissa - 1 < 1u << 30 ? b.mantissa : b.mantissa - 1;
+    expect_definition(a, b);
+  }
+}
+
 TEST(Scale, RatioIsWithinAUnit) {
   std::mt19937 random(6);
   for (int i = 0; i < 200000; ++i) {
