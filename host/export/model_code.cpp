@@ -77,8 +77,14 @@ std::string node_code(const Node& node) {
 std::string format_code(Format format) {
   switch (format.kind) {
     case FormatKind::kFloat32: return "mantissa::float32_format()";
-    case FormatKind::kSym: return fmt::format("mantissa::sym_format({})", format.bits);
+    case FormatKind::kSym:
+      return format.group == 0 ? fmt::format("mantissa::sym_format({})", format.bits)
+                               : fmt::format("mantissa::sym_format({}, {})", format.bits, format.group);
     case FormatKind::kSymInt32: return "mantissa::sym_int32_format()";
+    case FormatKind::kAsym: return fmt::format("mantissa::asym_format({}, {})", format.bits, format.group);
+    case FormatKind::kBfp: return fmt::format("mantissa::bfp_format({}, {})", format.bits, format.group);
+    case FormatKind::kInt32: return "mantissa::int32_format()";
+    case FormatKind::kBool: return "mantissa::bool_format()";
   }
   return "";
 }

@@ -71,6 +71,31 @@ std::string window_too_large(const Subject& s) {
       is_conv ? ", less dilation, padding = \"same\"" : "");
 }
 
+/// Names the sizes nearest to the wanted one that divide the tensor.
+std::string bad_group_size(const Subject& s) {
+  if (s.error.found < 1 || s.error.found > kLargestGroup || s.error.limit < 1)
+    return fmt::format(
+        "{}: this format takes no such granularity; sym and asym share a scale per tensor, channel "
+        "or group, bfp an exponent per group, the others have none",
+        s.layer);
+  const auto [below, above] =
+      divisors_near(static_cast<size_t>(s.error.limit), static_cast<size_t>(s.error.found));
+  return fmt::format(
+      "{}: groups of {} elements do not divide its {}; {}", s.layer, s.error.found, s.error.limit,
+      above > kLargestGroup ? fmt::format("{} do", below) : fmt::format("{} and {} do", below, above));
+}
+
+std::string bad_conversion(const Subject& s) {
+  constexpr std::string_view kNames[] = {"float32", "sym", "SymInt32", "asym", "bfp", "int32", "bool"};
+  const auto name = [&](int64_t kind) {
+    return kind >= 0 && kind < std::ssize(kNames) ? kNames[static_cast<size_t>(kind)] : "an unknown format";
+  };
+  return fmt::format(
+      "{}: {} does not become {}; float32, sym, asym and bfp convert among each other, and SymInt32 to "
+      "any of them",
+      s.layer, name(s.error.found), name(s.error.limit));
+}
+
 int64_t largest_divisor(int64_t n, int64_t at_most) {
   for (int64_t d = at_most; d > 1; --d)
     if (n % d == 0) return d;
@@ -111,6 +136,7 @@ std::string detail_sentence(const Subject& s) {
              "'weight', or float32";
     case Detail::kThreads: return "from 1 to 1024 threads";
     case Detail::kTileBytes: return "at least 1 byte for a tile";
+    case Detail::kFormat: return "layers compute with float32 and sym formats that have one scale per tensor";
     case Detail::kAlignment: return "an alignment of 8, 16, 32 or 64";
     case Detail::kLossNeedsLogits:
       return "the loss needs scores of any sign, so the last layer must be linear or a pool; end the model "
@@ -181,6 +207,13 @@ std::string describe(const mantissa::Error& error, const Description& descriptio
     case ErrorCode::kWindowTooLarge: return window_too_large(s);
     case ErrorCode::kBadGroups: return bad_groups(s);
     case ErrorCode::kBadBits: return bits_sentence(s);
+    case ErrorCode::kBadGroupSize: return bad_group_size(s);
+    case ErrorCode::kBadConversion: return bad_conversion(s);
+    case ErrorCode::kBadStorage:
+      return fmt::format(
+          "{}: a tensor comes with {} bytes, scales, zero points or exponents where it needs {}; give "
+          "it as many",
+          s.layer, error.found, error.limit);
     case ErrorCode::kBadRecipe:
       return fmt::format("{}: {} does not fit: {}", s.layer, s.recipe, detail_sentence(s));
     case ErrorCode::kUnprovable: return unprovable(s);
@@ -203,6 +236,11 @@ std::string describe(const mantissa::Error& error, const Description& descriptio
           "{}: the plan has no scratch for these kernels; plan with theirs and an alignment of {}, or take "
           "kernels_ref",
           s.layer, error.limit);
+    case ErrorCode::kKernelMissing:
+      return fmt::format(
+          "{}: the kernels were chosen for another plan, and some that this one needs are not among them; "
+          "choose them by kernels_for() of this plan",
+          s.layer);
     case ErrorCode::kNotAClassifier: return not_a_classifier(s);
     case ErrorCode::kUnsupported: return unsupported(s);
     case ErrorCode::kBadFlash:

@@ -18,9 +18,10 @@ constexpr ErrorCode kAllCodes[] = {
     ErrorCode::kBadGroups,     ErrorCode::kBadBits,         ErrorCode::kBadRecipe,
     ErrorCode::kUnprovable,    ErrorCode::kBadBatch,        ErrorCode::kCapacity,
     ErrorCode::kArenaTooSmall, ErrorCode::kArenaMisaligned, ErrorCode::kNotAClassifier,
-    ErrorCode::kUnsupported,   ErrorCode::kBadOption,       ErrorCode::kKernelMismatch,
+    ErrorCode::kUnsupported,   ErrorCode::kBadOption,       ErrorCode::kKernelMismatch, ErrorCode::kKernelMissing,
     ErrorCode::kBadFlash,      ErrorCode::kFlashTooSmall,   ErrorCode::kFlashFailed,
-    ErrorCode::kNoCheckpoint,  ErrorCode::kBatchOpen,       ErrorCode::kOtherPlan};
+    ErrorCode::kNoCheckpoint,  ErrorCode::kBatchOpen,       ErrorCode::kOtherPlan,
+    ErrorCode::kBadGroupSize,  ErrorCode::kBadConversion,   ErrorCode::kBadStorage};
 
 constexpr Detail kAllDetails[] = {Detail::kNone,
                                   Detail::kStoredSymInt32,
@@ -31,7 +32,8 @@ constexpr Detail kAllDetails[] = {Detail::kNone,
                                   Detail::kLossNeedsLogits,
                                   Detail::kThreads,
                                   Detail::kTileBytes,
-                                  Detail::kAlignment};
+                                  Detail::kAlignment,
+                                  Detail::kFormat};
 
 TEST(Describe, LinearNeedsAVector) {
   EXPECT_EQ(
@@ -56,6 +58,11 @@ TEST(Describe, GroupsSuggestADivisor) {
             "layer 1 'conv1' (conv1d): groups is 4, which does not divide 9 channels; 3 does");
   EXPECT_EQ(describe({.code = ErrorCode::kBadGroups, .layer = 0, .found = 0, .limit = 9}, har()),
             "layer 1 'conv1' (conv1d): groups is 0; it must be at least 1");
+}
+
+TEST(Describe, GroupSizesNameTheNearestThatDo) {
+  EXPECT_EQ(describe({.code = ErrorCode::kBadGroupSize, .layer = 0, .found = 32, .limit = 72}, har()),
+            "layer 1 'conv1' (conv1d): groups of 32 elements do not divide its 72; 24 and 36 do");
 }
 
 TEST(Describe, UnprovableNamesRecipeTermsAndLimit) {

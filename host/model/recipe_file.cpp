@@ -148,6 +148,10 @@ std::string format_name(Format format) {
     case FormatKind::kFloat32: return "float32";
     case FormatKind::kSym: return fmt::format("sym{}", format.bits);
     case FormatKind::kSymInt32: return "exact";
+    case FormatKind::kAsym: return fmt::format("asym{}", format.bits);
+    case FormatKind::kBfp: return fmt::format("bfp{}", format.bits);
+    case FormatKind::kInt32: return "int32";
+    case FormatKind::kBool: return "bool";
   }
   return "";
 }

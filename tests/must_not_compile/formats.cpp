@@ -22,6 +22,18 @@ Product<Sym<8>, SymInt32> half;
 Product<Float32, Sym<8>> mixed;
 #endif
 
+#ifdef PRODUCT_OF_A_MASK  // error: labels and masks are not multiplied
+Product<Bool, Sym<8>> masked;
+#endif
+
+#ifdef ASYM_OF_17_BITS  // error: Asym has 2 to 16 bits
+constexpr Format wide_asym = Asym<17>::kFormat;
+#endif
+
+#ifdef GROUP_OF_NO_ELEMENTS  // error: a group has 1 to 65534 elements
+constexpr Format no_group = Bfp<8, 0>::kFormat;
+#endif
+
 #ifdef SYM_OF_17_BITS  // error: Sym has 2 to 16 bits
 constexpr Format wide = Sym<17>::kFormat;
 #endif

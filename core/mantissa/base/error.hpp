@@ -14,6 +14,9 @@ enum class ErrorCode : uint8_t {
   kWindowTooLarge,   // a window does not fit in its input; found: window, limit: input with padding
   kBadGroups,        // found: groups, limit: channels that they must divide
   kBadBits,          // found: bits; allowed is 2..16
+  kBadGroupSize,     // found: elements that share a scale, limit: elements of the tensor, which they must divide
+  kBadConversion,    // found: FormatKind to convert from, limit: FormatKind to convert to, a pair without a meaning
+  kBadStorage,       // found: bytes or entries that a view has, limit: what it needs
   kBadRecipe,        // a combination of settings that has no meaning; detail says which
   kUnprovable,       // a sum that may overflow; found: terms, limit: the largest number of terms that fits
   kBadBatch,         // found: batch
@@ -22,6 +25,7 @@ enum class ErrorCode : uint8_t {
   kArenaTooSmall,    // found: bytes given, limit: bytes needed
   kArenaMisaligned,  // found: address modulo alignment, limit: the alignment
   kKernelMismatch,   // the plan has no scratch for these kernels; see PlanOptions::scratch and alignment
+  kKernelMissing,    // the kernels were chosen for another plan: this one needs more of them
   kNotAClassifier,   // last layer must give one vector per sample; found: steps
   kUnsupported,      // valid, but not built in this version; detail says what
   kBadFlash,         // a programming unit that is no power of two up to the limit; found: unit
@@ -44,6 +48,7 @@ enum class Detail : uint8_t {
   kThreads,          // 1 to 1024
   kTileBytes,        // at least 1
   kAlignment,        // 8, 16, 32 or 64
+  kFormat,           // layers compute with Float32, Sym and SymInt32, one scale per tensor; found: FormatKind
 };
 
 struct Error {

@@ -11,6 +11,10 @@ constexpr Error bad(Detail detail) { return {.code = ErrorCode::kBadRecipe, .det
 constexpr Error check_bits(Format f) {
   if (f.kind == FormatKind::kSym && (f.bits < 2 || f.bits > 16))
     return {.code = ErrorCode::kBadBits, .found = f.bits};
+  const bool computes =
+      f.kind == FormatKind::kFloat32 || f.kind == FormatKind::kSym || f.kind == FormatKind::kSymInt32;
+  if (!computes || f.group != 0)
+    return {.code = ErrorCode::kUnsupported, .detail = Detail::kFormat, .found = int64_t(f.kind)};
   return {};
 }
 
@@ -22,8 +26,12 @@ constexpr bool is_sym(Format f) { return f.kind == FormatKind::kSym; }
 constexpr Element element_of(Format f) {
   switch (f.kind) {
     case FormatKind::kFloat32: return Element::kFloat32;
-    case FormatKind::kSymInt32: return Element::kInt32;
-    case FormatKind::kSym: return f.bits <= 8 ? Element::kInt8 : Element::kInt16;
+    case FormatKind::kSymInt32:
+    case FormatKind::kInt32: return Element::kInt32;
+    case FormatKind::kBool: return Element::kInt8;
+    case FormatKind::kSym:
+    case FormatKind::kAsym:
+    case FormatKind::kBfp: return f.bits <= 8 ? Element::kInt8 : Element::kInt16;
   }
   return Element::kFloat32;
 }

@@ -6,7 +6,7 @@
 
 namespace mantissa {
 
-/// Code i, sign-extended. bits in 2..16; reads only bytes that hold bits of the code.
+/// Code i, sign-extended. bits in 1..16; reads only bytes that hold bits of the code.
 constexpr int32_t unpack_code(const uint8_t* packed, int bits, size_t i) {
   const size_t first_bit = i * size_t(bits);
   const uint8_t* byte = packed + first_bit / 8;

@@ -70,13 +70,5 @@ TEST(Pack, TouchesExactlyItsBytes) {
     }
 }
 
-TEST(Format, SizesAndRanges) {
-  static_assert(Stored<Sym<12>>::bytes(3) == 5);
-  static_assert(Stored<Float32>::bytes(3) == 12);
-  static_assert(!kStorable<SymInt32>);
-  for (int bits = 2; bits <= 16; ++bits) EXPECT_EQ(sym_format(bits).max_code(), (1 << (bits - 1)) - 1);
-  EXPECT_FALSE(sym_int32_format().is_float());
-}
-
 }  // namespace
 }  // namespace mantissa
