@@ -14,7 +14,7 @@ struct LossResult {
 };
 
 /// Exponents of two in Q26 beyond which 2^-t counts as 0.
-inline constexpr int32_t kLargestExponentQ26 = 31 << 26;
+inline constexpr uint32_t kLargestExponentQ26 = 31u << 26;
 
 /// The multiplier that turns differences of logits, in units of `scale`, into exponents of two in Q26.
 constexpr Multiplier exponent_multiplier(Scale scale) {
@@ -34,26 +34,38 @@ constexpr int32_t first_largest(const T* x, int32_t n) {
 /// Logits as integers: value = scale * logit.  errors[c] = round(max_code * p[c]) - max_code * onehot[c], ties up, so the
 /// error's scale is 1 / max_code.  Loss saturates at 21.5 nats beyond the other terms.  errors may be null.
 /// p[c] = 2^-t[c] / sum, t in Q26, powers in Q30: absolute error of p below 2^-22 times the number of classes.
+/// The powers take the place of the logits.
 template <class Code>
-constexpr LossResult cross_entropy(const int32_t* logits, int32_t classes, Multiplier exponent, int32_t label,
+constexpr LossResult cross_entropy(int32_t* logits, int32_t classes, Multiplier exponent, int32_t label,
                                    int32_t max_code, Code* errors) {
-  const int32_t best = first_largest(logits, classes);
-  const auto exponent_of = [&](int32_t c) {
-    return uint32_t(rescale_wide(int64_t(logits[best]) - logits[c], exponent, Rounding::kHalfAway,
-                                 {0, kLargestExponentQ26}));
+  const int32_t best = first_largest(logits, classes), largest = logits[best];
+  const auto exponent_of = [&](int32_t logit) {
+    const uint64_t product = uint64_t(uint32_t(largest) - uint32_t(logit)) * uint32_t(exponent.mantissa);
+    const uint64_t wanted = (product + (uint64_t(1) << (exponent.shift - 1))) >> exponent.shift;
+    return wanted < kLargestExponentQ26 ? uint32_t(wanted) : kLargestExponentQ26;
   };
+  const uint32_t label_exponent = exponent_of(logits[label]);
   uint64_t sum = 0;
-  for (int32_t c = 0; c < classes; ++c) sum += exp2_negative(exponent_of(c));
-  if (errors != nullptr)
+  for (int32_t c = 0; c < classes; ++c) {
+    const uint32_t power = exp2_negative(exponent_of(logits[c]));
+    logits[c] = int32_t(power);
+    sum += power;
+  }
+  if (errors != nullptr) {
+    // Slightly less than max_code / sum, and 2^-13 too little for a code at most, which is compared with the exact one.
+    const Multiplier share = multiplier(Scale::normalized(uint32_t(max_code), 0) / Scale::normalized(sum, 0));
     for (int32_t c = 0; c < classes; ++c) {
-      const uint64_t scaled_power = uint64_t(exp2_negative(exponent_of(c))) * uint32_t(max_code);
-      const int32_t code = int32_t((2 * scaled_power + sum) / (2 * sum));
+      const uint64_t power = uint32_t(logits[c]);
+      int32_t code =
+          int32_t((power * uint32_t(share.mantissa - 2) + (uint64_t(1) << (share.shift - 1))) >> share.shift);
+      if (uint64_t(code + 1) * (2 * sum) <= 2 * power * uint32_t(max_code) + sum) ++code;
       errors[c] = Code(code - (c == label ? max_code : 0));
     }
+  }
   int32_t drop = 0;
   while ((sum >> drop) >= uint64_t(1) << 32) ++drop;
   const int64_t log2_sum = int64_t(log2_fixed(uint32_t(sum >> drop))) + (int64_t(drop - 30) << 24);
-  const int64_t bits_q24 = log2_sum + (exponent_of(label) >> 2);
+  const int64_t bits_q24 = log2_sum + (label_exponent >> 2);
   constexpr int64_t kLn2Q30 = 744261118;
   return {(bits_q24 * kLn2Q30) >> 30, best};
 }

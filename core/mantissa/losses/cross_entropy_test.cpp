@@ -41,8 +41,9 @@ void check_integer(int bits, std::mt19937& random) {
   for (int32_t x : logits) reals.push_back(x * std::ldexp(double(scale.mantissa), scale.exponent));
   const Expected expected = softmax(reals, label);
   std::vector<Code> errors(static_cast<size_t>(classes));
+  std::vector<int32_t> powers = logits;
   const LossResult result =
-      cross_entropy(logits.data(), classes, exponent_multiplier(scale), label, max_code, errors.data());
+      cross_entropy(powers.data(), classes, exponent_multiplier(scale), label, max_code, errors.data());
   ASSERT_EQ(result.prediction, expected.prediction);
   const double p_error = 0x1p-22 * classes;
   int32_t sum = 0;
@@ -69,10 +70,29 @@ TEST(CrossEntropy, IntegersFollowTheDefinition) {
   }
 }
 
+TEST(CrossEntropy, CodesAreRoundedExactlyTiesUp) {
+  std::mt19937 random(3);
+  for (int i = 0; i < 200000; ++i) {
+    const int32_t classes = 1 + int32_t(random() % 40), max_code = (1 << (1 + i % 15)) - 1;
+    const Scale scale = Scale::from_float(std::ldexp(1.0f, -int(random() % 20)));
+    std::vector<int32_t> powers(size_t(classes), 0);
+    if (i % 3 != 0)  // else all are equal, and some codes ties
+      for (int32_t& x : powers) x = int32_t(random() % (2u << random() % 12));
+    std::vector<int16_t> errors(static_cast<size_t>(classes));
+    cross_entropy(powers.data(), classes, exponent_multiplier(scale), 0, max_code, errors.data());
+    int64_t sum = 0;
+    for (int32_t p : powers) sum += p;
+    for (int32_t c = 0; c < classes; ++c) {
+      const int64_t wanted = (2 * int64_t(powers[size_t(c)]) * max_code + sum) / (2 * sum);
+      ASSERT_EQ(errors[size_t(c)], wanted - (c == 0 ? max_code : 0)) << classes << " classes, " << max_code;
+    }
+  }
+}
+
 TEST(CrossEntropy, HugeLogitsNeitherOverflowNorLoseTheirOrder) {
   for (Scale scale :
        {Scale::from_float(1e-6f), Scale::from_float(1.0f), Scale::from_float(1e20f), Scale{1u << 30, -300}}) {
-    const int32_t logits[4] = {INT32_MIN, INT32_MAX, 0, INT32_MAX - 1};
+    int32_t logits[4] = {INT32_MIN, INT32_MAX, 0, INT32_MAX - 1};
     int16_t errors[4];
     const LossResult result = cross_entropy(logits, 4, exponent_multiplier(scale), 1, 32767, errors);
     EXPECT_EQ(result.prediction, 1);
@@ -81,7 +101,7 @@ TEST(CrossEntropy, HugeLogitsNeitherOverflowNorLoseTheirOrder) {
     for (int16_t e : errors) sum += e;
     EXPECT_LE(std::abs(sum), 3);
   }
-  const int32_t apart[2] = {INT32_MIN, INT32_MAX};
+  int32_t apart[2] = {INT32_MIN, INT32_MAX};
   int8_t errors[2];
   const LossResult wrong =
       cross_entropy(apart, 2, exponent_multiplier(Scale::from_float(1.0f)), 0, 127, errors);
@@ -91,7 +111,7 @@ TEST(CrossEntropy, HugeLogitsNeitherOverflowNorLoseTheirOrder) {
 }
 
 TEST(CrossEntropy, TheFirstOfEqualLogitsIsPredicted) {
-  const int32_t codes[4] = {-3, 8, 8, 1};
+  int32_t codes[4] = {-3, 8, 8, 1};
   const float reals[4] = {-3, 8, 8, 1};
   EXPECT_EQ(
       cross_entropy(codes, 4, exponent_multiplier(Scale{}), 0, 127, static_cast<int8_t*>(nullptr)).prediction,

@@ -10,25 +10,23 @@ namespace mantissa {
 /// Source: interpolation at the Chebyshev nodes of [0, 1], coefficients in Q30.
 constexpr uint32_t exp2_negative(uint32_t t_q26) {
   const uint32_t whole = t_q26 >> 26;
-  const int64_t f = int64_t(t_q26 & 0x3FFFFFFu) << 4;  // fraction in Q30
-  constexpr int64_t c[6] = {1073741764, -744256774, 257890191, -59375904, 9888282, -1016701};
-  int64_t p = c[5];
-  for (int i = 4; i >= 0; --i) p = c[i] + ((p * f) >> 30);
+  const int32_t f = int32_t((t_q26 & 0x3FFFFFFu) << 5);  // fraction in Q31
+  constexpr int32_t c[6] = {1073741764, -744256774, 257890191, -59375904, 9888282, -1016701};
+  int32_t p = c[5];
+  for (int i = 4; i >= 0; --i) p = c[i] + int32_t((int64_t(2 * p) * f) >> 32);  // all |p| < 2^30
   return whole >= 31 ? 0 : uint32_t(p) >> whole;
 }
 
 /// log2(x) in Q24 for x >= 1, one bit at a time by squaring; error below 2^-23.
 constexpr uint32_t log2_fixed(uint32_t x) {
   const int whole = 31 - std::countl_zero(x);
-  uint64_t m = uint64_t(x) << (31 - whole);  // in [2^31, 2^32)
+  uint32_t m = x << (31 - whole);  // Q31, in [1, 2)
   uint32_t fraction = 0;
   for (int i = 0; i < 24; ++i) {
-    m = (m * m) >> 31;
-    fraction <<= 1;
-    if (m >= uint64_t(1) << 32) {
-      fraction |= 1;
-      m >>= 1;
-    }
+    const uint64_t square = uint64_t(m) * m;  // Q62, in [1, 4)
+    const uint32_t upper = uint32_t(square >> 32), bit = upper >> 31;
+    fraction = 2 * fraction + bit;
+    m = bit != 0 ? upper : uint32_t(square >> 31);
   }
   return (uint32_t(whole) << 24) | fraction;
 }
