@@ -2,6 +2,8 @@
 // A dense layer's step at batch 1 is mostly this. What the halves do not cover goes to the plain loops, element for element
 // the same. Included after update-inl.hpp.
 #pragma once
+#include <type_traits>
+
 #include "mantissa/kernels/intrinsics_dsp.hpp"
 #include "mantissa/kernels/update.hpp"
 
@@ -59,15 +61,22 @@ struct UpdateCursor {
       : parameters(static_cast<CodeWord*>(u.parameters.data) + at / 2),
         momentum(u.momentum == nullptr ? nullptr : static_cast<CodeWord*>(u.momentum) + at / 2),
         random((at / 4) * 0x9E3779B9u + u.key.offset) {}
-};
 
-/// Word of random bits for four elements, its halves for the first two.
-[[gnu::always_inline]] inline uint32_t next_random(UpdateCursor& c) {
-  uint32_t x = c.random;
-  c.random += 0x9E3779B9u;
-  x = (x ^ (x >> 16)) * 0x21F0AAADu;
-  return x ^ (x >> 15);
-}
+  /// Word of random bits for four elements, its halves for the first two.
+  [[gnu::always_inline]] uint32_t next_random() {
+    uint32_t x = random;
+    random += 0x9E3779B9u;
+    x = (x ^ (x >> 16)) * 0x21F0AAADu;
+    return x ^ (x >> 15);
+  }
+  /// Moves of four parameters.
+  [[gnu::always_inline]] void add(int32_t m01, int32_t m23) {
+    const int32_t p01 = parameters[0], p23 = parameters[1];
+    parameters[0] = add_saturating(p01, m01);
+    parameters[1] = add_saturating(p23, m23);
+    parameters += 2;
+  }
+};
 
 /// base times the codes of a pair; doubled only where there is room (SPEC 6).
 template <int kBase>
@@ -75,56 +84,149 @@ template <int kBase>
   return kBase == 0 ? 0 : kBase == 1 ? word : add_saturating(word, word);
 }
 
+/// The factors of momentum and step.
+struct MomentumFactors {
+  int32_t decay, rate;
+};
+
+/// Four elements; both pointers and the random word move on.
 template <int kBase, class Moves>
-void momentum_fours(UpdateCursor& c, Moves moves, int32_t fours, int32_t decay, int32_t rate,
-                    Clamp15& clamp) {
-  for (; fours > 0; --fours) {
-    moves.load();
-    const uint32_t random = next_random(c), turned = (random >> 8) | (random << 24);
-    const int32_t v01 = c.momentum[0], v23 = c.momentum[1];
-    const int32_t b01 = times_base<kBase>(v01), b23 = times_base<kBase>(v23);
-    const int32_t a0 = moves.add_0(add_upper_first(decay, v01, firsts(int32_t(random), b01)));
-    const int32_t a1 = moves.add_1(add_upper_second(decay, v01, seconds(int32_t(random), b01)));
-    const int32_t a2 = moves.add_2(add_upper_first(decay, v23, firsts(int32_t(turned), b23)));
-    const int32_t a3 = moves.add_3(add_upper_second(decay, v23, seconds(int32_t(turned), b23)));
-    const int32_t w01 = clamp.apply(seconds(a0, a1)), w23 = clamp.apply(seconds(a2, a3));
-    c.momentum[0] = w01;
-    c.momentum[1] = w23;
-    c.momentum += 2;
-    // Each draws the bits that rounded its neighbour's momentum.
-    const int32_t m0 = add_upper_first(rate, w01, int32_t(random >> 16));
-    const int32_t m1 = add_upper_second(rate, w01, int32_t(random & 0xFFFF));
-    const int32_t m2 = add_upper_first(rate, w23, int32_t(turned >> 16));
-    const int32_t m3 = add_upper_second(rate, w23, int32_t(turned & 0xFFFF));
-    c.parameters[0] = add_saturating(c.parameters[0], seconds(m0, m1));
-    c.parameters[1] = add_saturating(c.parameters[1], seconds(m2, m3));
-    c.parameters += 2;
-  }
+[[gnu::always_inline]] inline void update_four(UpdateCursor& c, Moves& moves, MomentumFactors f,
+                                               Clamp15& clamp) {
+  const uint32_t random = c.next_random(), turned = (random >> 8) | (random << 24);
+  moves.load();
+  const int32_t v01 = c.momentum[0], v23 = c.momentum[1];
+  const int32_t b01 = times_base<kBase>(v01), b23 = times_base<kBase>(v23);
+  const int32_t a0 = moves.add_0(add_upper_first(f.decay, v01, firsts(int32_t(random), b01)));
+  const int32_t a1 = moves.add_1(add_upper_second(f.decay, v01, seconds(int32_t(random), b01)));
+  const int32_t a2 = moves.add_2(add_upper_first(f.decay, v23, firsts(int32_t(turned), b23)));
+  const int32_t a3 = moves.add_3(add_upper_second(f.decay, v23, seconds(int32_t(turned), b23)));
+  const int32_t w01 = clamp.apply(seconds(a0, a1)), w23 = clamp.apply(seconds(a2, a3));
+  c.momentum[0] = w01;
+  c.momentum[1] = w23;
+  c.momentum += 2;
+  // Each draws the bits that rounded its neighbour's momentum.
+  const int32_t m0 = add_upper_first(f.rate, w01, int32_t(random >> 16));
+  const int32_t m1 = add_upper_second(f.rate, w01, int32_t(random & 0xFFFF));
+  const int32_t m2 = add_upper_first(f.rate, w23, int32_t(turned >> 16));
+  const int32_t m3 = add_upper_second(f.rate, w23, int32_t(turned & 0xFFFF));
+  c.add(seconds(m0, m1), seconds(m2, m3));
 }
 
+#if MANTISSA_DSP
+/// The usual case of the above, in the registers that there are: compilers put four of these values on the stack.
+[[gnu::always_inline]] inline void update_four_outer(UpdateCursor& c, OuterMoves<CodeScale::k256>& moves,
+                                                     MomentumFactors f, const uint32_t& ratio,
+                                                     const uint32_t& mixer) {
+  int32_t random, even, odd, v01, v23, a, b;
+  asm volatile(
+      "ldr %[odd], [%[x]], #4\n\t"
+      "ldr %[a], %[mixer]\n\t"
+      "ldr %[b], %[ratio]\n\t"
+      "eor %[random], %[next], %[next], lsr #16\n\t"
+      "mul %[random], %[a], %[random]\n\t"
+      "add %[next], %[next], %[b]\n\t"
+      "eor %[random], %[random], %[random], lsr #15\n\t"
+      "lsl %[even], %[odd], #8\n\t"
+      "and %[even], %[even], #0xFF00FF00\n\t"
+      "and %[odd], %[odd], #0xFF00FF00\n\t"
+      "ldrd %[v01], %[v23], [%[v]]\n\t"
+      // elements 0 and 1
+      "pkhbt %[a], %[random], %[v01], lsl #16\n\t"
+      "smlawb %[a], %[decay], %[v01], %[a]\n\t"
+      "smlawb %[a], %[factor], %[even], %[a]\n\t"
+      "pkhtb %[b], %[v01], %[random], asr #16\n\t"
+      "smlawt %[b], %[decay], %[v01], %[b]\n\t"
+      "smlawb %[b], %[factor], %[odd], %[b]\n\t"
+      "pkhtb %[v01], %[b], %[a], asr #16\n\t"
+      "ssat16 %[v01], #15, %[v01]\n\t"
+      "lsr %[a], %[random], #16\n\t"
+      "smlawb %[a], %[rate], %[v01], %[a]\n\t"
+      "uxth %[b], %[random]\n\t"
+      "smlawt %[b], %[rate], %[v01], %[b]\n\t"
+      "pkhtb %[a], %[b], %[a], asr #16\n\t"
+      "ldr %[b], [%[p]]\n\t"
+      "qadd16 %[a], %[b], %[a]\n\t"
+      "str %[a], [%[p]], #4\n\t"
+      // elements 2 and 3, with the word turned
+      "ror %[random], %[random], #8\n\t"
+      "pkhbt %[a], %[random], %[v23], lsl #16\n\t"
+      "smlawb %[a], %[decay], %[v23], %[a]\n\t"
+      "smlawt %[a], %[factor], %[even], %[a]\n\t"
+      "pkhtb %[b], %[v23], %[random], asr #16\n\t"
+      "smlawt %[b], %[decay], %[v23], %[b]\n\t"
+      "smlawt %[b], %[factor], %[odd], %[b]\n\t"
+      "pkhtb %[v23], %[b], %[a], asr #16\n\t"
+      "ssat16 %[v23], #15, %[v23]\n\t"
+      "strd %[v01], %[v23], [%[v]], #8\n\t"
+      "lsr %[a], %[random], #16\n\t"
+      "smlawb %[a], %[rate], %[v23], %[a]\n\t"
+      "uxth %[b], %[random]\n\t"
+      "smlawt %[b], %[rate], %[v23], %[b]\n\t"
+      "pkhtb %[a], %[b], %[a], asr #16\n\t"
+      "ldr %[b], [%[p]]\n\t"
+      "qadd16 %[a], %[b], %[a]\n\t"
+      "str %[a], [%[p]], #4"
+      : [x] "+r"(moves.x), [p] "+r"(c.parameters), [v] "+r"(c.momentum), [next] "+r"(c.random),
+        [random] "=&r"(random), [even] "=&r"(even), [odd] "=&r"(odd), [v01] "=&r"(v01), [v23] "=&r"(v23),
+        [a] "=&r"(a), [b] "=&r"(b)
+      : [factor] "r"(moves.factor), [decay] "r"(f.decay), [rate] "r"(f.rate), [ratio] "m"(ratio),
+        [mixer] "m"(mixer)
+      : "memory");
+}
+#endif
+
+/// `cursor` by value: its members stay in registers, as no store can reach them.
+template <int kBase, class Moves>
+UpdateCursor momentum_fours(UpdateCursor cursor, Moves moves, int32_t fours, MomentumFactors f,
+                            Clamp15& clamp) {
+  UpdateCursor c = cursor;
+  for (; fours > 0; --fours) update_four<kBase>(c, moves, f, clamp);
+  return c;
+}
+
+#if MANTISSA_DSP
+inline UpdateCursor outer_fours(UpdateCursor cursor, OuterMoves<CodeScale::k256> moves, int32_t fours,
+                                MomentumFactors f) {
+  UpdateCursor c = cursor;
+  uint32_t ratio = 0x9E3779B9u, mixer = 0x21F0AAADu;
+  asm("" : "+m"(ratio), "+m"(mixer));
+  if (fours % 2 != 0) update_four_outer(c, moves, f, ratio, mixer);
+  for (int32_t i = fours / 2; i > 0; --i) {
+    update_four_outer(c, moves, f, ratio, mixer);
+    update_four_outer(c, moves, f, ratio, mixer);
+  }
+  return c;
+}
+#endif
+
 template <class Moves>
-void plain_fours(UpdateCursor& c, Moves moves, int32_t fours) {
-  for (; fours > 0; --fours) {
+UpdateCursor plain_fours(UpdateCursor cursor, Moves moves, int32_t fours) {
+  UpdateCursor c = cursor;
+  do {
+    const uint32_t random = c.next_random(), turned = (random >> 8) | (random << 24);
     moves.load();
-    const uint32_t random = next_random(c), turned = (random >> 8) | (random << 24);
     const int32_t m0 = moves.add_0(int32_t(random >> 16)), m1 = moves.add_1(int32_t(random & 0xFFFF));
     const int32_t m2 = moves.add_2(int32_t(turned >> 16)), m3 = moves.add_3(int32_t(turned & 0xFFFF));
-    c.parameters[0] = add_saturating(c.parameters[0], seconds(m0, m1));
-    c.parameters[1] = add_saturating(c.parameters[1], seconds(m2, m3));
-    c.parameters += 2;
-  }
+    c.add(seconds(m0, m1), seconds(m2, m3));
+  } while (--fours > 0);
+  return c;
 }
 
 template <class Moves>
-void update_fours(const IntegerUpdate& u, UpdateCursor& c, Moves moves, int32_t fours, Clamp15& clamp) {
-  if (c.momentum == nullptr)
-    plain_fours(c, moves, fours);
-  else if (u.base == 1)
-    momentum_fours<1>(c, moves, fours, u.decay, u.rate, clamp);
-  else if (u.base == 0)
-    momentum_fours<0>(c, moves, fours, u.decay, u.rate, clamp);
-  else
-    momentum_fours<2>(c, moves, fours, u.decay, u.rate, clamp);
+UpdateCursor update_fours(const IntegerUpdate& u, UpdateCursor c, Moves moves, int32_t fours,
+                          Clamp15& clamp) {
+  if (fours == 0) return c;
+  if (c.momentum == nullptr) return plain_fours(c, moves, fours);
+  const MomentumFactors f = {u.decay, u.rate};
+#if MANTISSA_DSP
+  if constexpr (std::is_same_v<Moves, OuterMoves<CodeScale::k256>>) {
+    if (u.base == 1) return outer_fours(c, moves, fours, f);
+  }
+#endif
+  if (u.base == 1) return momentum_fours<1>(c, moves, fours, f, clamp);
+  if (u.base == 0) return momentum_fours<0>(c, moves, fours, f, clamp);
+  return momentum_fours<2>(c, moves, fours, f, clamp);
 }
 
 /// The elements that a part of an update has, `skip` after its first.
@@ -148,10 +250,15 @@ struct Extremes {
     if (count >= 2) {
       const CodeWord* words = reinterpret_cast<const CodeWord*>(codes);
       int32_t lows = *words, highs = *words;
-      for (; i + 2 <= count; i += 2, ++words) {
-        lows = smaller(lows, *words);
-        highs = larger(highs, *words);
+      const auto see = [&](int32_t word) {
+        lows = smaller(lows, word);
+        highs = larger(highs, word);
+      };
+      for (; i + 8 <= count; i += 8, words += 4) {
+        const int32_t a = words[0], b = words[1], c = words[2], d = words[3];
+        see(a), see(b), see(c), see(d);
       }
+      for (; i + 2 <= count; i += 2) see(*words++);
       low = first(lows) < second(lows) ? first(lows) : second(lows);
       high = first(highs) > second(highs) ? first(highs) : second(highs);
     }
@@ -212,7 +319,7 @@ inline void update_sums(const IntegerUpdate& u, int32_t count, Clamp15& clamp, U
       largest = magnitude > largest ? magnitude : largest;
       moves[i] = u.gain.times(g);
     }
-    update_fours(u, cursor, StagedMoves{moves}, now / 4, clamp);
+    cursor = update_fours(u, cursor, StagedMoves{moves}, now / 4, clamp);
   }
   if (u.momentum != nullptr && largest > seen.gradient) seen.gradient = largest;
 }
