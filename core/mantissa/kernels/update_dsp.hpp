@@ -190,9 +190,10 @@ inline UpdateCursor outer_fours(UpdateCursor cursor, OuterMoves<CodeScale::k256>
                                 MomentumFactors f) {
   UpdateCursor c = cursor;
   uint32_t ratio = 0x9E3779B9u, mixer = 0x21F0AAADu;
-  asm("" : "+m"(ratio), "+m"(mixer));
+  const int8_t* end = moves.x + 4 * fours;
+  asm("" : "+m"(ratio), "+m"(mixer), "+m"(end));  // there is no register for them
   if (fours % 2 != 0) update_four_outer(c, moves, f, ratio, mixer);
-  for (int32_t i = fours / 2; i > 0; --i) {
+  while (moves.x != end) {
     update_four_outer(c, moves, f, ratio, mixer);
     update_four_outer(c, moves, f, ratio, mixer);
   }
