@@ -20,6 +20,7 @@ uint32_t parameter_stream(int16_t layer, ParameterStream which);
 
 inline int32_t load_code(const CodeView& view, uint32_t i) {
   if (view.layout == CodeLayout::kOffset16) return static_cast<const int16_t*>(view.data)[i] - kCodeOffset;
+  if (view.bits == 16) return static_cast<const int16_t*>(view.data)[i];
   return unpack_code(static_cast<const uint8_t*>(view.data), view.bits, i);
 }
 

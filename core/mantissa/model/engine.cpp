@@ -2,6 +2,7 @@
 #include "mantissa/model/engine.hpp"
 
 #include "mantissa/model/engine-inl.hpp"
+#include "mantissa/model/kernels_for.hpp"
 
 namespace mantissa {
 namespace {
@@ -30,14 +31,17 @@ Result<Engine> Engine::bind(const PlanView& plan, std::span<std::byte> arena, co
       (plan.summary.scratch_use != scratch.use || plan.summary.alignment < scratch.alignment))
     return Error{
         .code = ErrorCode::kKernelMismatch, .found = plan.summary.alignment, .limit = scratch.alignment};
+  if (!can_run(kernels, plan)) return Error{.code = ErrorCode::kKernelMissing};
   Engine engine;
   engine.plan_ = plan;
   engine.arena_ = arena.data();
   engine.kernels_ = &kernels;
   engine.executor_ = executor;
   for (size_t i = 0; i < plan.summary.arena_bytes; ++i) arena[i] = std::byte(0);
-  for (int32_t i = 0; i < int32_t(engine.bytes(plan.summary.scales_tensor).size() / sizeof(ScaleState)); ++i)
-    engine.data<ScaleState>(plan.summary.scales_tensor)[i] = ScaleState{};
+  engine.scales_ = engine.data<ScaleState>(plan.summary.scales_tensor);
+  engine.scales_per_slot_ = plan.tensors[size_t(plan.summary.scales_tensor)].samples;
+  for (size_t i = 0; i < engine.bytes(plan.summary.scales_tensor).size() / sizeof(ScaleState); ++i)
+    engine.scales_[i] = ScaleState{};
   return engine;
 }
 
@@ -50,12 +54,6 @@ std::span<float> Engine::sample() const {
   const int16_t tensor = plan_.summary.sample_tensor;
   if (tensor < 0) return {};
   return {data<float>(tensor), bytes(tensor).size() / sizeof(float)};
-}
-
-ScaleState& Engine::state(int16_t slot, int32_t sample) const {
-  const Tensor& t = plan_.tensors[size_t(plan_.summary.scales_tensor)];
-  const int32_t per_slot = t.samples;
-  return data<ScaleState>(plan_.summary.scales_tensor)[per_slot == 1 ? slot : slot * per_slot + sample];
 }
 
 void Engine::set_input_range(float largest) {

@@ -72,7 +72,9 @@ class Engine {
   /// Of all parameters, momentum, scales: equal on every machine after the same run.
   uint64_t state_hash() const;
   uint64_t saturated() const;
-  ScaleState& state(int16_t slot, int32_t sample = 0) const;
+  ScaleState& state(int16_t slot, int32_t sample = 0) const {
+    return scales_[scales_per_slot_ == 1 ? slot : slot * scales_per_slot_ + sample];
+  }
   std::span<std::byte> bytes(int16_t tensor) const;
   /// Value of weight or bias i of a layer, for reports and export.
   float parameter_value(const LayerPlan& layer, int16_t tensor, int32_t i) const;
@@ -143,6 +145,8 @@ class Engine {
 
   PlanView plan_;
   std::byte* arena_ = nullptr;
+  ScaleState* scales_ = nullptr;  // in the arena
+  int32_t scales_per_slot_ = 1;   // one for all samples, or one each
   const Kernels* kernels_ = nullptr;
   Executor executor_;
   Probe probe_;

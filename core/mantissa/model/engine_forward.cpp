@@ -88,32 +88,47 @@ void Engine::make_operands(const LayerPlan& l) {
   }
 }
 
+namespace {
+
+/// out[i] = clamp(value(i), +-limit); returns how many did not fit.
+template <class Value>
+uint32_t put_biases(int32_t count, int32_t limit, int32_t* out, Value value) {
+  uint32_t saturated = 0;
+  for (int32_t i = 0; i < count; ++i) {
+    const auto wanted = value(i);
+    out[i] = wanted > limit ? limit : wanted < -limit ? -limit : int32_t(wanted);
+    saturated += out[i] != wanted ? 1 : 0;
+  }
+  return saturated;
+}
+
+int64_t nearest_integer(float x) {
+  constexpr float kFarOut = 4294967296.0f;
+  const float bounded = x > kFarOut ? kFarOut : x < -kFarOut ? -kFarOut : x;
+  const int64_t whole = int64_t(bounded);
+  const float rest = bounded - float(whole);
+  return whole + (rest >= 0.5f ? 1 : 0) - (rest <= -0.5f ? 1 : 0);
+}
+
+}  // namespace
+
 /// Biases in units of the accumulator, nearest, within the room that the proof leaves.
 void Engine::make_bias_operand(const LayerPlan& l, int32_t sample, int32_t* out, int32_t worker) const {
   const Scale unit = forward_unit(l, sample);
-  const CodeRange range = {-l.bias_limit, l.bias_limit};
-  uint32_t saturated = 0;
-  const auto put = [&](int32_t i, int64_t wanted) {
-    out[i] = clamp_code(wanted, range);
-    saturated += out[i] != wanted ? 1 : 0;
-  };
-  if (!l.formats.parameter.is_float()) {
-    const CodeView view = code_view(l, l.bias);
-    const Multiplier by = multiplier(state(l.bias_slot).scale / unit);
-    for (int32_t i = 0; i < l.node.outputs; ++i)
-      put(i, scaled(load_code(view, uint32_t(i)), by, Rounding::kHalfAway));
-  } else {
+  const auto put = [&](auto value) { return put_biases(l.node.outputs, l.bias_limit, out, value); };
+  uint32_t& saturated = data<WorkerCounter>(plan_.summary.counters_tensor)[worker].bias.parameter_saturated;
+  if (l.formats.parameter.is_float()) {
+    const float* bias = data<float>(l.bias);
     const float inverse = (Scale{} / unit).to_float();
-    constexpr float kFarOut = 4294967296.0f;
-    for (int32_t i = 0; i < l.node.outputs; ++i) {
-      const float x = data<float>(l.bias)[i] * inverse;
-      const float bounded = x > kFarOut ? kFarOut : x < -kFarOut ? -kFarOut : x;
-      const int64_t whole = int64_t(bounded);
-      const float rest = bounded - float(whole);
-      put(i, whole + (rest >= 0.5f ? 1 : 0) - (rest <= -0.5f ? 1 : 0));
-    }
+    saturated += put([=](int32_t i) { return nearest_integer(bias[i] * inverse); });
+    return;
   }
-  data<WorkerCounter>(plan_.summary.counters_tensor)[worker].bias.parameter_saturated += saturated;
+  const CodeView view = code_view(l, l.bias);
+  const Multiplier by = multiplier(state(l.bias_slot).scale / unit);
+  saturated +=
+      by.shift > 16
+          ? put([=](int32_t i) { return scaled_code(load_code(view, uint32_t(i)), by); })
+          : put([=](int32_t i) { return scaled(load_code(view, uint32_t(i)), by, Rounding::kHalfAway); });
 }
 
 /// Biases that did not fit beside the sums.

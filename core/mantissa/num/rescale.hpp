@@ -54,6 +54,16 @@ constexpr int64_t scaled(int32_t accumulator, Multiplier by, Rounding rounding, 
   return (product + rounding_offset(rounding, product, by.shift, random_bits)) >> by.shift;
 }
 
+/// scaled(code, by, kHalfAway) for |code| <= 2^15 and by.shift > 16, in 32 bits.
+constexpr int32_t scaled_code(int32_t code, Multiplier by) {
+  const int32_t magnitude = code < 0 ? -code : code;
+  const int32_t upper =  // of the product, without its last 16 bits: they are below the half that rounds
+      (by.mantissa >> 16) * magnitude + (((by.mantissa & 0xFFFF) * magnitude) >> 16);
+  const int32_t shift = (by.shift < 47 ? by.shift : 47) - 16;  // beyond 47 all is 0
+  const int32_t rounded = (upper + (1 << (shift - 1))) >> shift;
+  return code < 0 ? -rounded : rounded;
+}
+
 /// code = clamp(round(accumulator * multiplier), range).  Source: SPEC 3.
 constexpr int32_t rescale(int32_t accumulator, Multiplier by, Rounding rounding, CodeRange range,
                           uint32_t random_bits = 0) {

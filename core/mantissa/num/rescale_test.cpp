@@ -143,5 +143,17 @@ TEST(Rescale, StochasticIsUnbiased) {
   }
 }
 
+TEST(Rescale, CodesOf16BitsTakeAShortcut) {
+  std::mt19937 random(7);
+  for (int32_t shift = 17; shift <= 62; ++shift)
+    for (int i = 0; i < 20000; ++i) {
+      const int32_t zeros = int32_t(random() % 31);  // many of them make ties
+      const int32_t mantissa = int32_t(((1u << 30) | (random() >> 2)) >> zeros << zeros);
+      const Multiplier by = {i % 100 == 0 ? INT32_MAX : i % 100 == 1 ? 1 : mantissa, shift};
+      const int32_t code = i % 50 == 0 ? -32768 : i % 50 == 1 ? 32768 : int32_t(random() % 65537) - 32768;
+      ASSERT_EQ(scaled_code(code, by), scaled(code, by, Rounding::kHalfAway)) << code << ", " << shift;
+    }
+}
+
 }  // namespace
 }  // namespace mantissa
