@@ -10,9 +10,7 @@ set(fast_kernels kernels_small)
 foreach(variant IN LISTS ${MANTISSA_CORE}_variants)
   file(GLOB_RECURSE variant_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/mantissa/*_${variant}.cpp)
   target_sources(mantissa_core PRIVATE ${variant_sources})
-  if(EXISTS ${PROJECT_SOURCE_DIR}/core/mantissa/kernels/kernels_${variant}.cpp)
-    set(fast_kernels kernels_${variant})
-  endif()
+  set(fast_kernels kernels_${variant})
 endforeach()
 
 # Where flash is scarce, only kernels are built for speed: a quarter of the program for one instruction in 150.

@@ -1,7 +1,7 @@
 // A board's fast kernels against the reference, bit for bit: instructions that a host does not have run only here.
 // Views as layers make them and views at random, of all sizes that fit, with the largest codes among them.
 #include "firmware/console.hpp"
-#include "mantissa/kernels/kernels.hpp"
+#include "mantissa/kernels/kernels_small.hpp"
 #include "mantissa/num/random.hpp"
 
 namespace mantissa::firmware {

@@ -6,6 +6,7 @@
 #include "firmware/job.hpp"
 #include "firmware/memory.hpp"
 #include "firmware/region.hpp"
+#include "mantissa/kernels/kernels_small.hpp"
 #include "mantissa/model/engine.hpp"
 
 extern "C" const std::byte __job_start[];  // from sections.ld

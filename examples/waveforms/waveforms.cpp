@@ -6,6 +6,7 @@
 #include "examples/print.hpp"
 #include "mantissa/model/compact_plan.hpp"
 #include "mantissa/model/engine.hpp"
+#include "mantissa/model/kernels_for.hpp"
 #include "mantissa/num/random.hpp"
 
 using namespace mantissa;
@@ -21,6 +22,8 @@ constexpr auto kModel =
 constexpr auto kMade = plan(kModel, int8_recipe(), {.batch = kBatch, .micro_batch = 1, .tile_bytes = 256});
 constexpr auto kPlan = compact<kMade>();
 static_assert(kPlan.summary.arena_bytes < 8 * 1024, "training must fit in half of a 16 KB microcontroller");
+
+constexpr Kernels kKernels = kernels_for<RefKernels>(kPlan.view());  // no others are linked
 
 alignas(8) static std::array<std::byte, kPlan.summary.arena_bytes> arena;
 
@@ -41,7 +44,7 @@ int32_t make_wave(uint32_t index, float* x) {
 }
 
 int main() {
-  Result<Engine> bound = Engine::bind(kPlan.view(), arena, kernels_ref);
+  Result<Engine> bound = Engine::bind(kPlan.view(), arena, kKernels);
   if (!bound.ok()) return 1;
   Engine& engine = bound.value;
   engine.initialize(1);

@@ -14,9 +14,7 @@
 #include "host/export/trained_state.hpp"
 #include "host/model/nearest.hpp"
 #include "host/train/host_plan.hpp"
-#include "mantissa/kernels/gemm_dsp.hpp"
-#include "mantissa/kernels/gemm_mve.hpp"
-#include "mantissa/kernels/gemm_small.hpp"
+#include "mantissa/kernels/kernels_small.hpp"
 #include "mantissa/train/checkpoint.hpp"
 
 namespace mantissa::host {
@@ -27,19 +25,20 @@ constexpr uint32_t kFlashUnit = 32;  // the largest of common microcontrollers
 /// What a set of kernels is called, and how it is compiled.
 struct KernelSet {
   std::string_view name;
-  std::string_view header, scratch_code;  ///< empty: none is needed
+  std::string_view set, header, scratch_code;  ///< in C++; empty: none is needed
   GemmScratch scratch;
   int32_t tile_bytes;               ///< as for boards: fast products work on four rows together
   std::string_view other_suffixes;  ///< of sources that are left out
   std::string_view core, flags;     ///< for example
 };
+constexpr std::string_view kSmallHeader = "mantissa/kernels/kernels_small.hpp";
 constexpr KernelSet kKernelSets[] = {
-    {"ref", "", "", {}, 512, "_test, _bench, _hwy, _dsp or _mve", "cm0", "-mcpu=cortex-m0"},
-    {"small", "mantissa/kernels/gemm_small.hpp", "mantissa::kGemmSmallScratch", kGemmSmallScratch, 1024,
+    {"ref", "RefKernels", "", "", {}, 512, "_test, _bench, _hwy, _dsp or _mve", "cm0", "-mcpu=cortex-m0"},
+    {"small", "SmallKernels", kSmallHeader, "mantissa::kGemmSmallScratch", kGemmSmallScratch, 1024,
      "_test, _bench, _hwy, _dsp or _mve", "cm0", "-mcpu=cortex-m0"},
-    {"dsp", "mantissa/kernels/gemm_dsp.hpp", "mantissa::kGemmDspScratch", kGemmDspScratch, 2048,
+    {"dsp", "DspKernels", kSmallHeader, "mantissa::kGemmDspScratch", kGemmDspScratch, 2048,
      "_test, _bench, _hwy or _mve", "cm4", "-mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard"},
-    {"mve", "mantissa/kernels/gemm_mve.hpp", "mantissa::kGemmMveScratch", kGemmMveScratch, 2048,
+    {"mve", "MveKernels", kSmallHeader, "mantissa::kGemmMveScratch", kGemmMveScratch, 2048,
      "_test, _bench or _hwy", "cm55", "-mcpu=cortex-m55+nomve.fp -mfloat-abi=hard"},
 };
 
@@ -105,7 +104,7 @@ void add_header_values(Values& values, const SavedModel& model, const ExportOpti
 
 void add_kernel_values(Values& values, const KernelSet& kernels) {
   values["TILE_BYTES"] = number(kernels.tile_bytes);
-  values["KERNELS"] = fmt::format("mantissa::kernels_{}", kernels.name);
+  values["KERNELS"] = fmt::format("mantissa::{}", kernels.set);
   values["KERNEL_HEADER"] = kernels.header;
   values["SCRATCH"] =
       kernels.scratch_code.empty() ? "" : fmt::format(", .scratch = {}", kernels.scratch_code);

@@ -94,6 +94,7 @@ const std::string_view kSourceTemplate =
 #include "@KERNEL_HEADER@"
 @END
 #include "mantissa/model/compact_plan.hpp"
+#include "mantissa/model/kernels_for.hpp"
 
 namespace @NAME@ {
 namespace {
@@ -108,6 +109,9 @@ static_assert(kPlan.summary.arena_bytes == kArenaBytes);
 static_assert(mantissa::checkpoint_fingerprint(kPlan.view()) == @FINGERPRINT@);
 static_assert(mantissa::checkpoint_bytes(kPlan.view(), 32) == kStateBytes);
 
+// Those of the plan: others are not linked.
+constexpr mantissa::Kernels kKernels = mantissa::kernels_for<@KERNELS@>(kPlan.view());
+
 alignas(8) std::byte arena[kArenaBytes];
 mantissa::Engine engine;
 @IF(BATCHES)
@@ -115,7 +119,7 @@ int32_t samples_in_batch = 0;
 @END
 
 void bind() {
-  engine = mantissa::Engine::bind(kPlan.view(), arena, @KERNELS@).value;  // fits, as the checks above say
+  engine = mantissa::Engine::bind(kPlan.view(), arena, kKernels).value;  // fits, as the checks above say
 @IF(BATCHES)
   samples_in_batch = 0;
 @END

@@ -18,10 +18,11 @@ constexpr ErrorCode kAllCodes[] = {
     ErrorCode::kBadGroups,     ErrorCode::kBadBits,         ErrorCode::kBadRecipe,
     ErrorCode::kUnprovable,    ErrorCode::kBadBatch,        ErrorCode::kCapacity,
     ErrorCode::kArenaTooSmall, ErrorCode::kArenaMisaligned, ErrorCode::kNotAClassifier,
-    ErrorCode::kUnsupported,   ErrorCode::kBadOption,       ErrorCode::kKernelMismatch, ErrorCode::kKernelMissing,
-    ErrorCode::kBadFlash,      ErrorCode::kFlashTooSmall,   ErrorCode::kFlashFailed,
-    ErrorCode::kNoCheckpoint,  ErrorCode::kBatchOpen,       ErrorCode::kOtherPlan,
-    ErrorCode::kBadGroupSize,  ErrorCode::kBadConversion,   ErrorCode::kBadStorage};
+    ErrorCode::kUnsupported,   ErrorCode::kBadOption,       ErrorCode::kKernelMismatch,
+    ErrorCode::kKernelMissing, ErrorCode::kBadFlash,        ErrorCode::kFlashTooSmall,
+    ErrorCode::kFlashFailed,   ErrorCode::kNoCheckpoint,    ErrorCode::kBatchOpen,
+    ErrorCode::kOtherPlan,     ErrorCode::kBadGroupSize,    ErrorCode::kBadConversion,
+    ErrorCode::kBadStorage};
 
 constexpr Detail kAllDetails[] = {Detail::kNone,
                                   Detail::kStoredSymInt32,

@@ -28,6 +28,27 @@ constexpr size_t element_bytes(Element e) {
   return 0;
 }
 
+/// What a kernel must be ready for in operands and sums: the less, the smaller it is. A host and the training program for any
+/// model are ready for anything; firmware with a constant plan, for what the plan has.
+enum class Operands : uint8_t {
+  kAny,
+  kFloat32,   ///< alone
+  kIntegers,  ///< int8 and int16, sums of 32 or 64 bits
+  kInt8,      ///< int8, sums of 32 bits
+};
+
+/// found == wanted, settled by the compiler where operands leave no choice.
+template <Operands kOperands>
+constexpr bool is(Element found, Element wanted) {
+  switch (kOperands) {
+    case Operands::kAny: return found == wanted;
+    case Operands::kFloat32: return wanted == Element::kFloat32;
+    case Operands::kIntegers: return wanted != Element::kFloat32 && found == wanted;
+    case Operands::kInt8: return wanted == Element::kInt8 || wanted == Element::kInt32;
+  }
+  return false;
+}
+
 /// Element (i, outer, inner) is data[i * stride + outer * outer_stride + inner * inner_stride]; strides in elements.
 /// i is the row m of a, the column n of b. kInt8 at an odd address with even strides: the upper bytes of int16 codes, whose
 /// lower bytes may be read, too.
@@ -78,12 +99,19 @@ struct GemmScratch {
 /// A kernel does not allocate, keeps no state and reads nothing outside its operands and scratch.
 struct GemmKernel {
   GemmScratch scratch;
-  /// Arranges b, for kOperand. Once for many runs that differ in a, c and m only.
-  void (*prepare)(const Gemm& gemm);
   void (*run)(const Gemm& gemm);
+  /// Arranges b, for kOperand. Once for many runs that differ in a, c and m only.
+  void (*prepare)(const Gemm& gemm) = [](const Gemm&) {};
 };
 
+namespace ref {
+template <Operands kOperands>
+void multiply(const Gemm& gemm);
+}
+
 /// The normative reference.
-extern const GemmKernel gemm_ref;
+template <Operands kOperands>
+inline constexpr GemmKernel gemm_ref_for = {{}, ref::multiply<kOperands>};
+inline constexpr GemmKernel gemm_ref = gemm_ref_for<Operands::kAny>;
 
 }  // namespace mantissa

@@ -14,6 +14,10 @@ enum class Codes : uint8_t {
   kApart,   ///< any other way
 };
 
+/// Whether operands may lie so.
+template <Operands kOperands>
+inline constexpr bool has_halves = kOperands == Operands::kAny || kOperands == Operands::kIntegers;
+
 /// Codes whose neighbours are `stride` elements apart; `others` has the operand's other strides, by OR.
 inline Codes codes_along(const GemmOperand& o, int32_t stride, int32_t others) {
   if (o.element == Element::kInt16) return stride == 1 ? Codes::kHalves : Codes::kApart;
@@ -104,6 +108,17 @@ inline int32_t signal_channels(const Gemm& g, const Segments& k) {
   const int32_t channels = g.b.inner_stride;
   const bool overlaps = g.b.stride == 1 && k.count == 1 && channels > 0 && g.shape.n > channels;
   return overlaps && g.shape.n % channels == 0 ? channels : g.shape.n;
+}
+
+/// A sum of no terms is still stored: a stride beyond the kernel leaves steps that no tap reaches.
+[[gnu::noinline]] inline void store_no_terms(const Gemm& g) {
+  if (g.store == GemmStore::kAdd) return;
+  const size_t row = size_t(g.shape.n) * element_bytes(g.c_element);
+  for (int32_t m = 0; m < g.shape.m; ++m) {
+    char* const c =
+        static_cast<char*>(g.c) + ptrdiff_t(m) * g.c_stride * ptrdiff_t(element_bytes(g.c_element));
+    for (size_t i = 0; i < row; ++i) c[i] = 0;
+  }
 }
 
 constexpr int32_t whole_groups(int32_t terms) { return (terms + 3) / 4 * 4; }

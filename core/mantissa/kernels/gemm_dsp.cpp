@@ -53,6 +53,7 @@ void multiply_panel_of(const int32_t* panel, const Stream& s, const Sums& to) {
   }
 }
 
+template <Operands kOperands>
 [[gnu::noinline]] void multiply_vector_as(Codes codes, const int32_t* packed, const Stream& s,
                                           const Sums& to) {
   const bool aligned = (reinterpret_cast<uintptr_t>(s.data - 1) | uintptr_t(s.stride)) % 4 == 0;
@@ -61,20 +62,26 @@ void multiply_panel_of(const int32_t* panel, const Stream& s, const Sums& to) {
     case Codes::kUppers:
       return aligned && s.segments == 1 ? multiply_vector_pairs(packed, s, to)
                                         : multiply_vector<Codes::kUppers>(packed, s, to);
-    case Codes::kHalves: return multiply_vector<Codes::kHalves>(packed, s, to);
+    case Codes::kHalves:
+      if constexpr (has_halves<kOperands>) multiply_vector<Codes::kHalves>(packed, s, to);
+      return;
     case Codes::kApart: return;
   }
 }
 
+template <Operands kOperands>
 void multiply_across_as(const Vectors& one, const Vectors& four, Four& sums) {
   switch (four.across) {
     case Codes::kBytes: return multiply_across<Codes::kBytes>(one, four, sums);
     case Codes::kUppers: return multiply_across<Codes::kUppers>(one, four, sums);
-    case Codes::kHalves: return multiply_across<Codes::kHalves>(one, four, sums);
+    case Codes::kHalves:
+      if constexpr (has_halves<kOperands>) multiply_across<Codes::kHalves>(one, four, sums);
+      return;
     case Codes::kApart: return;
   }
 }
 
+template <Operands kOperands>
 class Product {
  public:
   explicit Product(const Gemm& g)
@@ -111,13 +118,13 @@ class Product {
     if (count < 4)
       for (int32_t at = 0; at < 2 * slots_of(block); ++at) words_[at] = 0;
     for (int32_t segment = 0; segment < block.segments; ++segment)
-      pack(vectors_of(side, i, count, block, segment),
-           {words_ + 2 * segment * whole_groups(block.terms), 4, 1, order});
+      pack<kOperands>(vectors_of(side, i, count, block, segment),
+                      {words_ + 2 * segment * whole_groups(block.terms), 4, 1, order});
   }
   void pack_vector(const Side& side, int32_t i, const Block& block, Order order) const {
     for (int32_t segment = 0; segment < block.segments; ++segment)
-      pack(vectors_of(side, i, 1, block, segment),
-           {words_ + segment * whole_groups(block.terms) / 2, 1, 0, order});
+      pack<kOperands>(vectors_of(side, i, 1, block, segment),
+                      {words_ + segment * whole_groups(block.terms) / 2, 1, 0, order});
   }
 
   void stream_b(const Block& block) const {
@@ -131,7 +138,7 @@ class Product {
     }
     for (; m < a_.count; ++m) {
       pack_vector(a_, m, block, order);
-      multiply_vector_as(b_.along, words_, stream, sums_at(g_, m, 0, 1, 0, 1, block.adds));
+      multiply_vector_as<kOperands>(b_.along, words_, stream, sums_at(g_, m, 0, 1, 0, 1, block.adds));
     }
   }
 
@@ -154,7 +161,7 @@ class Product {
         Four s = {};
         Vectors x = one, y = four;
         for (int32_t segment = 0; segment < block.segments; ++segment) {
-          multiply_across_as(x, y, s);
+          multiply_across_as<kOperands>(x, y, s);
           x.data += a_.segment_stride;
           y.data += b_.segment_stride;
         }
@@ -187,8 +194,8 @@ class Product {
     for (int32_t segment = 0; segment < block.segments; ++segment) {
       Vectors signal = vectors_of(b_, n, count, block, segment);
       signal.terms += taps - 1;
-      pack(signal,
-           {columns + segment * whole_groups(block.terms) / 2, 1, pitch, Order::kNatural, Zeros::kBehind});
+      pack<kOperands>(signal, {columns + segment * whole_groups(block.terms) / 2, 1, pitch, Order::kNatural,
+                               Zeros::kBehind});
     }
     const Stream signals = {reinterpret_cast<const int8_t*>(columns),
                             ptrdiff_t(4) * pitch,
@@ -216,16 +223,19 @@ class Product {
   int32_t slots_;
 };
 
-void run(const Gemm& g) {
-  if (g.a.element == Element::kFloat32 || g.shape.outer * g.shape.inner == 0) return gemm_ref.run(g);
-  Product(g).run();
+}  // namespace
+
+template <Operands kOperands>
+void multiply(const Gemm& g) {
+  if (is<kOperands>(g.a.element, Element::kFloat32)) return ref::multiply<Operands::kFloat32>(g);
+  if (g.shape.outer * g.shape.inner == 0) return store_no_terms(g);
+  Product<kOperands>(g).run();
 }
 
-void prepare(const Gemm&) {}
+template void multiply<Operands::kAny>(const Gemm&);
+template void multiply<Operands::kFloat32>(const Gemm&);
+template void multiply<Operands::kIntegers>(const Gemm&);
+template void multiply<Operands::kInt8>(const Gemm&);
 
-}  // namespace
 }  // namespace dsp
-
-constinit const GemmKernel gemm_dsp = {kGemmDspScratch, dsp::prepare, dsp::run};
-
 }  // namespace mantissa

@@ -5,10 +5,10 @@
 
 namespace mantissa {
 
-/// Equals gemm_ref bit for bit. Scratch is at most 1568 bytes. Fastest where c has a multiple of four rows.
-extern const GemmKernel gemm_dsp;
-
 namespace dsp {
+
+template <Operands kOperands>
+void multiply(const Gemm& gemm);
 
 /// Terms that are worked on at a time: more of them would save little.
 constexpr int32_t kMostTerms = 192;
@@ -26,5 +26,10 @@ constexpr size_t gemm_scratch_bytes(const GemmShape& shape, Element a, Element) 
 }  // namespace dsp
 
 inline constexpr GemmScratch kGemmDspScratch = {ScratchUse::kWorkspace, 8, dsp::gemm_scratch_bytes};
+
+/// Equals gemm_ref bit for bit. Scratch is at most 1568 bytes. Fastest where c has a multiple of four rows.
+template <Operands kOperands>
+inline constexpr GemmKernel gemm_dsp_for = {kGemmDspScratch, dsp::multiply<kOperands>};
+inline constexpr GemmKernel gemm_dsp = gemm_dsp_for<Operands::kAny>;
 
 }  // namespace mantissa

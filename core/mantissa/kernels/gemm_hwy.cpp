@@ -220,7 +220,7 @@ void run(const Gemm& g) {
 }
 }  // namespace
 
-constinit const GemmKernel gemm_hwy = {{ScratchUse::kOperand, 64, scratch_bytes}, prepare, run};
+constinit const GemmKernel gemm_hwy = {{ScratchUse::kOperand, 64, scratch_bytes}, run, prepare};
 
 }  // namespace mantissa
 #endif

@@ -116,7 +116,7 @@ template <Codes kX, Codes kY>
 /// Each vector of x with `to.vectors` vectors of y, of which the first is at y.data. kPlain: k is one segment, and four
 /// sums overwrite.
 template <Codes kX, Codes kY, bool kPlain>
-void multiply(const Stream& x, const Stream& y, int32_t segments, int32_t terms, const Sums& to) {
+void multiply_vectors(const Stream& x, const Stream& y, int32_t segments, int32_t terms, const Sums& to) {
   const auto offset = [&](int32_t v) { return (v < to.vectors ? v : to.vectors - 1) * y.stride; };
   const Offsets offsets = {offset(1), offset(2), offset(3)};
   const int8_t* const first = y.data;
@@ -144,8 +144,8 @@ void multiply_codes(const Stream& x, const Stream& y, const Block& block, const 
   const bool joins = x.one_line && y.one_line;
   const int32_t segments = joins ? 1 : block.segments,
                 terms = joins ? block.segments * block.terms : block.terms;
-  segments == 1 && to.is_plain() ? multiply<kX, kY, true>(x, y, segments, terms, to)
-                                 : multiply<kX, kY, false>(x, y, segments, terms, to);
+  segments == 1 && to.is_plain() ? multiply_vectors<kX, kY, true>(x, y, segments, terms, to)
+                                 : multiply_vectors<kX, kY, false>(x, y, segments, terms, to);
 }
 
 [[gnu::noinline]] void multiply_as(const Stream& x, const Stream& y, const Block& block, const Sums& to) {
@@ -261,17 +261,20 @@ class Product {
   int32_t slots_;
 };
 
-void run(const Gemm& g) {
-  const bool bytes = g.a.element == Element::kInt8 && g.b.element == Element::kInt8;
-  if (!bytes || g.shape.outer * g.shape.inner == 0) return gemm_dsp.run(g);
+}  // namespace
+
+template <Operands kOperands>
+void multiply(const Gemm& g) {
+  const bool bytes = is<kOperands>(g.a.element, Element::kInt8) && is<kOperands>(g.b.element, Element::kInt8);
+  if (!bytes) return dsp::multiply<kOperands>(g);
+  if (g.shape.outer * g.shape.inner == 0) return store_no_terms(g);
   Product(g).run();
 }
 
-void prepare(const Gemm&) {}
+template void multiply<Operands::kAny>(const Gemm&);
+template void multiply<Operands::kFloat32>(const Gemm&);
+template void multiply<Operands::kIntegers>(const Gemm&);
+template void multiply<Operands::kInt8>(const Gemm&);
 
-}  // namespace
 }  // namespace mve
-
-constinit const GemmKernel gemm_mve = {kGemmMveScratch, mve::prepare, mve::run};
-
 }  // namespace mantissa

@@ -4,10 +4,10 @@
 
 namespace mantissa {
 
-/// Equals gemm_ref bit for bit. int8 operands by Helium, others as gemm_dsp.
-extern const GemmKernel gemm_mve;
-
 namespace mve {
+
+template <Operands kOperands>
+void multiply(const Gemm& gemm);
 
 /// Codes of a packed vector; more would save little.
 constexpr int32_t kMostTerms = 192;
@@ -24,5 +24,10 @@ constexpr size_t gemm_scratch_bytes(const GemmShape& shape, Element a, Element b
 }  // namespace mve
 
 inline constexpr GemmScratch kGemmMveScratch = {ScratchUse::kWorkspace, 8, mve::gemm_scratch_bytes};
+
+/// Equals gemm_ref bit for bit. int8 operands by Helium, others as gemm_dsp.
+template <Operands kOperands>
+inline constexpr GemmKernel gemm_mve_for = {kGemmMveScratch, mve::multiply<kOperands>};
+inline constexpr GemmKernel gemm_mve = gemm_mve_for<Operands::kAny>;
 
 }  // namespace mantissa

@@ -131,18 +131,23 @@ void pack_across(const Vectors& from, Packing to) {
 }
 
 /// Two words per group of four terms and vector; what is not a term is 0.
-[[gnu::noinline]] inline void pack(const Vectors& from, const Packing& to) {
+template <Operands kOperands>
+[[gnu::noinline]] void pack(const Vectors& from, const Packing& to) {
   switch (from.along) {
     case Codes::kBytes: return pack_along<Codes::kBytes>(from, to);
     case Codes::kUppers: return pack_along<Codes::kUppers>(from, to);
-    case Codes::kHalves: return pack_along<Codes::kHalves>(from, to);
+    case Codes::kHalves:
+      if constexpr (has_halves<kOperands>) pack_along<Codes::kHalves>(from, to);
+      return;
     case Codes::kApart: break;
   }
   if (from.count < 4) return pack_apart(from, to);
   switch (from.across) {
     case Codes::kBytes: return pack_across<Codes::kBytes>(from, to);
     case Codes::kUppers: return pack_across<Codes::kUppers>(from, to);
-    case Codes::kHalves: return pack_across<Codes::kHalves>(from, to);
+    case Codes::kHalves:
+      if constexpr (has_halves<kOperands>) pack_across<Codes::kHalves>(from, to);
+      return;
     case Codes::kApart: return pack_apart(from, to);
   }
 }

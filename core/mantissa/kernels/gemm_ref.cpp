@@ -5,7 +5,7 @@ namespace mantissa {
 namespace {
 
 template <class A, class B, class C, class Term>
-void multiply(const Gemm& g) {
+void add_products(const Gemm& g) {
   const A* a = static_cast<const A*>(g.a.data);
   const B* b = static_cast<const B*>(g.b.data);
   for (int32_t m = 0; m < g.shape.m; ++m) {
@@ -24,32 +24,34 @@ void multiply(const Gemm& g) {
   }
 }
 
-template <class A, class B>
+template <Operands kOperands, class A, class B>
 void multiply_codes(const Gemm& g) {
-  if (g.c_element == Element::kInt64)
-    multiply<A, B, int64_t, int32_t>(g);
+  if (is<kOperands>(g.c_element, Element::kInt64))
+    add_products<A, B, int64_t, int32_t>(g);
   else
-    multiply<A, B, int32_t, int32_t>(g);
+    add_products<A, B, int32_t, int32_t>(g);
 }
-
-void run(const Gemm& g) {
-  const bool a8 = g.a.element == Element::kInt8, b8 = g.b.element == Element::kInt8;
-  if (g.a.element == Element::kFloat32)
-    multiply<float, float, float, float>(g);
-  else if (a8 && b8)
-    multiply_codes<int8_t, int8_t>(g);
-  else if (a8)
-    multiply_codes<int8_t, int16_t>(g);
-  else if (b8)
-    multiply_codes<int16_t, int8_t>(g);
-  else
-    multiply_codes<int16_t, int16_t>(g);
-}
-
-void prepare(const Gemm&) {}
 
 }  // namespace
 
-constinit const GemmKernel gemm_ref = {{}, prepare, run};
+template <Operands kOperands>
+void ref::multiply(const Gemm& g) {
+  const bool a8 = is<kOperands>(g.a.element, Element::kInt8), b8 = is<kOperands>(g.b.element, Element::kInt8);
+  if (is<kOperands>(g.a.element, Element::kFloat32))
+    add_products<float, float, float, float>(g);
+  else if (a8 && b8)
+    multiply_codes<kOperands, int8_t, int8_t>(g);
+  else if (a8)
+    multiply_codes<kOperands, int8_t, int16_t>(g);
+  else if (b8)
+    multiply_codes<kOperands, int16_t, int8_t>(g);
+  else
+    multiply_codes<kOperands, int16_t, int16_t>(g);
+}
+
+template void ref::multiply<Operands::kAny>(const Gemm&);
+template void ref::multiply<Operands::kFloat32>(const Gemm&);
+template void ref::multiply<Operands::kIntegers>(const Gemm&);
+template void ref::multiply<Operands::kInt8>(const Gemm&);
 
 }  // namespace mantissa

@@ -95,8 +95,8 @@ void multiply_rows(const Gemm& g, const Side& a, const Side& b, const Block& blo
   }
 }
 
-template <class B>
-void multiply(const Gemm& g) {
+template <Operands kOperands, class B>
+void multiply_with(const Gemm& g) {
   const Segments k(g);
   const Side a(g.a, g.shape.m), b(g.b, g.shape.n);
   if (a.count >= kFewRows) {
@@ -104,22 +104,26 @@ void multiply(const Gemm& g) {
     in_blocks(g, k, slots, [&](const Block& block) { multiply_panels<B>(g, a, b, block); });
   } else {
     in_blocks(g, k, INT32_MAX / 4 * 4, [&](const Block& block) {
-      a.element == Element::kInt8 ? multiply_rows<int8_t, B>(g, a, b, block)
-                                  : multiply_rows<int16_t, B>(g, a, b, block);
+      is<kOperands>(a.element, Element::kInt8) ? multiply_rows<int8_t, B>(g, a, b, block)
+                                               : multiply_rows<int16_t, B>(g, a, b, block);
     });
   }
 }
 
-void run(const Gemm& g) {
-  if (g.a.element == Element::kFloat32 || g.shape.outer * g.shape.inner == 0) return gemm_ref.run(g);
-  g.b.element == Element::kInt8 ? multiply<int8_t>(g) : multiply<int16_t>(g);
+}  // namespace
+
+template <Operands kOperands>
+void multiply(const Gemm& g) {
+  if (is<kOperands>(g.a.element, Element::kFloat32)) return ref::multiply<Operands::kFloat32>(g);
+  if (g.shape.outer * g.shape.inner == 0) return store_no_terms(g);
+  is<kOperands>(g.b.element, Element::kInt8) ? multiply_with<kOperands, int8_t>(g)
+                                             : multiply_with<kOperands, int16_t>(g);
 }
 
-void prepare(const Gemm&) {}
+template void multiply<Operands::kAny>(const Gemm&);
+template void multiply<Operands::kFloat32>(const Gemm&);
+template void multiply<Operands::kIntegers>(const Gemm&);
+template void multiply<Operands::kInt8>(const Gemm&);
 
-}  // namespace
 }  // namespace small
-
-constinit const GemmKernel gemm_small = {kGemmSmallScratch, small::prepare, small::run};
-
 }  // namespace mantissa

@@ -5,10 +5,10 @@
 
 namespace mantissa {
 
-/// Equals gemm_ref bit for bit. Scratch is at most 1 KB, and none for one or two rows; float32 as gemm_ref.
-extern const GemmKernel gemm_small;
-
 namespace small {
+
+template <Operands kOperands>
+void multiply(const Gemm& gemm);
 
 constexpr int32_t kFewRows = 3;     ///< fewer are multiplied one by one
 constexpr int32_t kMostTerms = 64;  ///< packed at a time: more would save little
@@ -23,5 +23,10 @@ constexpr size_t gemm_scratch_bytes(const GemmShape& shape, Element a, Element) 
 }  // namespace small
 
 inline constexpr GemmScratch kGemmSmallScratch = {ScratchUse::kWorkspace, 4, small::gemm_scratch_bytes};
+
+/// Equals gemm_ref bit for bit. Scratch is at most 1 KB, and none for one or two rows; float32 as gemm_ref.
+template <Operands kOperands>
+inline constexpr GemmKernel gemm_small_for = {kGemmSmallScratch, small::multiply<kOperands>};
+inline constexpr GemmKernel gemm_small = gemm_small_for<Operands::kAny>;
 
 }  // namespace mantissa

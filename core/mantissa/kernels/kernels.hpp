@@ -9,35 +9,65 @@
 namespace mantissa {
 
 struct Kernels {
-  const GemmKernel* gemm;
-  uint64_t (*finish_sums)(const FinishSums&);
-  uint64_t (*rescale_sums)(const RescaleSums&);
-  void (*column_sums)(const ColumnSums&);
-  void (*max_pool)(const MaxPool&);
-  void (*max_pool_backward)(const MaxPoolBackward&);
-  void (*window_sums)(const WindowSums&);
-  void (*spread)(const Spread&);
-  void (*overlap_sums)(const OverlapSums&);
-  UpdateSeen (*update_integer)(const IntegerUpdate&);
-  UpdateSeen (*update_float)(const FloatUpdate&);
-  uint64_t (*quantize_floats)(const QuantizeFloats&);
-  void (*add_scaled)(const AddScaled&);
-  float (*largest_magnitude)(const float* values, int32_t count);
+  Operands operands = Operands::kAny;  ///< that the functions are ready for
+  const GemmKernel* gemm = nullptr;
+  uint64_t (*finish_sums)(const FinishSums&) = nullptr;
+  uint64_t (*rescale_sums)(const RescaleSums&) = nullptr;
+  void (*column_sums)(const ColumnSums&) = nullptr;
+  void (*max_pool)(const MaxPool&) = nullptr;
+  void (*max_pool_backward)(const MaxPoolBackward&) = nullptr;
+  void (*window_sums)(const WindowSums&) = nullptr;
+  void (*spread)(const Spread&) = nullptr;
+  void (*overlap_sums)(const OverlapSums&) = nullptr;
+  UpdateSeen (*update_integer)(const IntegerUpdate&) = nullptr;
+  UpdateSeen (*update_float)(const FloatUpdate&) = nullptr;
+  uint64_t (*quantize_floats)(const QuantizeFloats&) = nullptr;
+  void (*add_scaled)(const AddScaled&) = nullptr;
+  float (*largest_magnitude)(const float* values, int32_t count) = nullptr;
 };
 
-/// The normative reference, for every target.
-extern const Kernels kernels_ref;
+/// The normative reference, for every target. What other sets do not do in a way of their own, they do as this one.
+template <Operands kOperands>
+struct RefKernels {
+  static constexpr Operands operands = kOperands;
+  static constexpr const GemmKernel* gemm = &gemm_ref_for<kOperands>;
+  static uint64_t finish_sums(const FinishSums& f);
+  static uint64_t rescale_sums(const RescaleSums& r);
+  static void column_sums(const ColumnSums& s);
+  static void max_pool(const MaxPool& p);
+  static void max_pool_backward(const MaxPoolBackward& p);
+  static void window_sums(const WindowSums& p);
+  static void spread(const Spread& p);
+  static void overlap_sums(const OverlapSums& p);
+  static UpdateSeen update_integer(const IntegerUpdate& u);
+  static UpdateSeen update_float(const FloatUpdate& u);
+  static uint64_t quantize_floats(const QuantizeFloats& q);
+  static void add_scaled(const AddScaled& a);
+  static float largest_magnitude(const float* values, int32_t count);
+};
+
+template <class Set>
+inline constexpr Kernels kernels_of = {
+    .operands = Set::operands,
+    .gemm = Set::gemm,
+    .finish_sums = Set::finish_sums,
+    .rescale_sums = Set::rescale_sums,
+    .column_sums = Set::column_sums,
+    .max_pool = Set::max_pool,
+    .max_pool_backward = Set::max_pool_backward,
+    .window_sums = Set::window_sums,
+    .spread = Set::spread,
+    .overlap_sums = Set::overlap_sums,
+    .update_integer = Set::update_integer,
+    .update_float = Set::update_float,
+    .quantize_floats = Set::quantize_floats,
+    .add_scaled = Set::add_scaled,
+    .largest_magnitude = Set::largest_magnitude,
+};
+
+inline constexpr const Kernels& kernels_ref = kernels_of<RefKernels<Operands::kAny>>;
 
 /// Vectors by Highway, for hosts; chooses the best instructions of the machine at run time.
 extern const Kernels kernels_hwy;
-
-/// For Cortex-M0, M0+, M3: plain C++.
-extern const Kernels kernels_small;
-
-/// For Cortex-M4, M7, M33: DSP instructions. One thread: the product works in its scratch.
-extern const Kernels kernels_dsp;
-
-/// For Cortex-M55: Helium, where operands are int8.
-extern const Kernels kernels_mve;
 
 }  // namespace mantissa

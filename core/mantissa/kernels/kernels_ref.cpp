@@ -8,21 +8,62 @@
 
 namespace mantissa {
 
-constinit const Kernels kernels_ref = {
-    .gemm = &gemm_ref,
-    .finish_sums = ref::finish_sums,
-    .rescale_sums = ref::rescale_sums,
-    .column_sums = ref::column_sums,
-    .max_pool = ref::max_pool,
-    .max_pool_backward = ref::max_pool_backward,
-    .window_sums = ref::window_sums,
-    .spread = ref::spread,
-    .overlap_sums = ref::overlap_sums,
-    .update_integer = ref::update_integer,
-    .update_float = ref::update_float,
-    .quantize_floats = ref::quantize_floats,
-    .add_scaled = ref::add_scaled,
-    .largest_magnitude = ref::largest_magnitude,
-};
+template <Operands kOperands>
+uint64_t RefKernels<kOperands>::finish_sums(const FinishSums& f) {
+  return ref::finish_sums<kOperands>(f);
+}
+template <Operands kOperands>
+uint64_t RefKernels<kOperands>::rescale_sums(const RescaleSums& r) {
+  return ref::rescale_sums<kOperands>(r);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::column_sums(const ColumnSums& s) {
+  return ref::column_sums<kOperands>(s);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::max_pool(const MaxPool& p) {
+  return ref::max_pool<kOperands>(p);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::max_pool_backward(const MaxPoolBackward& p) {
+  return ref::max_pool_backward<kOperands>(p);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::window_sums(const WindowSums& p) {
+  return ref::window_sums(p);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::spread(const Spread& p) {
+  return ref::spread(p);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::overlap_sums(const OverlapSums& p) {
+  return ref::overlap_sums(p);
+}
+template <Operands kOperands>
+UpdateSeen RefKernels<kOperands>::update_integer(const IntegerUpdate& u) {
+  return ref::update_integer(u);
+}
+template <Operands kOperands>
+UpdateSeen RefKernels<kOperands>::update_float(const FloatUpdate& u) {
+  return ref::update_float(u);
+}
+template <Operands kOperands>
+uint64_t RefKernels<kOperands>::quantize_floats(const QuantizeFloats& q) {
+  return ref::quantize_floats(q);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::add_scaled(const AddScaled& a) {
+  return ref::add_scaled(a);
+}
+template <Operands kOperands>
+float RefKernels<kOperands>::largest_magnitude(const float* values, int32_t count) {
+  return ref::largest_magnitude(values, count);
+}
+
+template struct RefKernels<Operands::kAny>;
+template struct RefKernels<Operands::kFloat32>;
+template struct RefKernels<Operands::kIntegers>;
+template struct RefKernels<Operands::kInt8>;
 
 }  // namespace mantissa

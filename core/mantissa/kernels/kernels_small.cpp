@@ -1,9 +1,7 @@
-// The set for cores without DSP instructions: the product by fours, the rest as the compiler makes it.
-#include "mantissa/kernels/gemm_small.hpp"
-#include "mantissa/kernels/kernels.hpp"
-#include "mantissa/kernels/sums_small.hpp"
+// What the sets for microcontrollers share beside their product: the loops for 32-bit registers.
+#include "mantissa/kernels/kernels_small.hpp"
 
-#include "mantissa/kernels/pool-inl.hpp"
+#include "mantissa/kernels/sums_small.hpp"  // in this order, hence the empty lines
 
 #include "mantissa/kernels/update-inl.hpp"
 
@@ -11,21 +9,30 @@
 
 namespace mantissa {
 
-constinit const Kernels kernels_small = {
-    .gemm = &gemm_small,
-    .finish_sums = small::finish_sums,
-    .rescale_sums = small::rescale_sums,
-    .column_sums = small::column_sums,
-    .max_pool = ref::max_pool,
-    .max_pool_backward = ref::max_pool_backward,
-    .window_sums = ref::window_sums,
-    .spread = ref::spread,
-    .overlap_sums = ref::overlap_sums,
-    .update_integer = dsp::update_integer,
-    .update_float = ref::update_float,
-    .quantize_floats = small::quantize_floats,
-    .add_scaled = ref::add_scaled,
-    .largest_magnitude = ref::largest_magnitude,
-};
+template <Operands kOperands>
+uint64_t SmallKernels<kOperands>::finish_sums(const FinishSums& f) {
+  return small::finish_sums<kOperands>(f);
+}
+template <Operands kOperands>
+uint64_t SmallKernels<kOperands>::rescale_sums(const RescaleSums& r) {
+  return small::rescale_sums<kOperands>(r);
+}
+template <Operands kOperands>
+void SmallKernels<kOperands>::column_sums(const ColumnSums& s) {
+  return small::column_sums<kOperands>(s);
+}
+template <Operands kOperands>
+UpdateSeen SmallKernels<kOperands>::update_integer(const IntegerUpdate& u) {
+  return dsp::update_integer(u);
+}
+template <Operands kOperands>
+uint64_t SmallKernels<kOperands>::quantize_floats(const QuantizeFloats& q) {
+  return small::quantize_floats(q);
+}
+
+template struct SmallKernels<Operands::kAny>;
+template struct SmallKernels<Operands::kFloat32>;
+template struct SmallKernels<Operands::kIntegers>;
+template struct SmallKernels<Operands::kInt8>;
 
 }  // namespace mantissa

@@ -20,11 +20,12 @@ void max_pool_of(const MaxPool& p) {
   }
 }
 
-inline void max_pool(const MaxPool& p) {
-  if (p.element == Element::kFloat32)
+template <Operands kOperands = Operands::kAny>
+void max_pool(const MaxPool& p) {
+  if (is<kOperands>(p.element, Element::kFloat32))
     max_pool_of<float>(p);
   else
-    p.element == Element::kInt8 ? max_pool_of<int8_t>(p) : max_pool_of<int16_t>(p);
+    is<kOperands>(p.element, Element::kInt8) ? max_pool_of<int8_t>(p) : max_pool_of<int16_t>(p);
 }
 
 /// A window of two rows, the usual pool: without a branch per element.
@@ -95,9 +96,11 @@ void max_pool_backward_of(const MaxPoolBackward& p) {
   }
 }
 
-inline void max_pool_backward(const MaxPoolBackward& p) {
-  const bool x8 = p.element == Element::kInt8, e8 = p.error_element == Element::kInt8;
-  if (p.element == Element::kFloat32)
+template <Operands kOperands = Operands::kAny>
+void max_pool_backward(const MaxPoolBackward& p) {
+  const bool x8 = is<kOperands>(p.element, Element::kInt8);
+  const bool e8 = is<kOperands>(p.error_element, Element::kInt8);
+  if (is<kOperands>(p.element, Element::kFloat32))
     max_pool_backward_of<float, float>(p);
   else if (x8)
     e8 ? max_pool_backward_of<int8_t, int8_t>(p) : max_pool_backward_of<int8_t, int16_t>(p);

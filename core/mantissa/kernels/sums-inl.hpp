@@ -38,10 +38,11 @@ uint64_t finish_rows(const FinishSums& f) {
 }
 
 /// Returns the largest magnitude (0 for float32).
-inline uint64_t finish_sums(const FinishSums& f) {
-  const bool mask8 = f.mask_element == Element::kInt8;
-  if (f.element == Element::kFloat32) return finish_rows<float, float, float>(f);
-  if (f.element == Element::kInt64)
+template <Operands kOperands = Operands::kAny>
+uint64_t finish_sums(const FinishSums& f) {
+  const bool mask8 = is<kOperands>(f.mask_element, Element::kInt8);
+  if (is<kOperands>(f.element, Element::kFloat32)) return finish_rows<float, float, float>(f);
+  if (is<kOperands>(f.element, Element::kInt64))
     return mask8 ? finish_rows<int64_t, int32_t, int8_t>(f) : finish_rows<int64_t, int32_t, int16_t>(f);
   return mask8 ? finish_rows<int32_t, int32_t, int8_t>(f) : finish_rows<int32_t, int32_t, int16_t>(f);
 }
@@ -101,9 +102,10 @@ uint64_t rescale_rows(const RescaleSums& r) {
 }
 
 /// Returns the number of codes that did not fit.
-inline uint64_t rescale_sums(const RescaleSums& r) {
-  const bool narrow = r.code_element == Element::kInt8;
-  if (r.element == Element::kInt64)
+template <Operands kOperands = Operands::kAny>
+uint64_t rescale_sums(const RescaleSums& r) {
+  const bool narrow = is<kOperands>(r.code_element, Element::kInt8);
+  if (is<kOperands>(r.element, Element::kInt64))
     return narrow ? rescale_rows<int64_t, int8_t>(r) : rescale_rows<int64_t, int16_t>(r);
   return narrow ? rescale_rows<int32_t, int8_t>(r) : rescale_rows<int32_t, int16_t>(r);
 }
@@ -117,11 +119,12 @@ void add_columns(const ColumnSums& s) {
   }
 }
 
-inline void column_sums(const ColumnSums& s) {
-  const bool wide = s.sum_element == Element::kInt64;
-  if (s.element == Element::kFloat32)
+template <Operands kOperands = Operands::kAny>
+void column_sums(const ColumnSums& s) {
+  const bool wide = is<kOperands>(s.sum_element, Element::kInt64);
+  if (is<kOperands>(s.element, Element::kFloat32))
     add_columns<float, float>(s);
-  else if (s.element == Element::kInt8)
+  else if (is<kOperands>(s.element, Element::kInt8))
     wide ? add_columns<int8_t, int64_t>(s) : add_columns<int8_t, int32_t>(s);
   else
     wide ? add_columns<int16_t, int64_t>(s) : add_columns<int16_t, int32_t>(s);

@@ -22,8 +22,9 @@ uint32_t finish_row(int32_t* sums, int32_t columns, const int32_t* bias, const i
   return largest;
 }
 
-inline uint64_t finish_sums(const FinishSums& f) {
-  return small::finish_sums_by(f, [](auto has_bias, auto has_relu, auto has_mask) {
+template <Operands kOperands>
+uint64_t finish_sums(const FinishSums& f) {
+  return small::finish_sums_by<kOperands>(f, [](auto has_bias, auto has_relu, auto has_mask) {
     return finish_row<has_bias, has_relu, has_mask>;
   });
 }
@@ -50,9 +51,12 @@ uint32_t rescale_row(const int32_t* sums, Code* codes, int32_t columns, Multipli
   return vaddvq_u32(saturated);
 }
 
-inline uint64_t rescale_sums(const RescaleSums& r) {
-  return small::rescale_sums_by(r, [](const int32_t* sums, auto* codes, int32_t columns, Multiplier by,
-                                      int32_t high) { return rescale_row(sums, codes, columns, by, high); });
+template <Operands kOperands>
+uint64_t rescale_sums(const RescaleSums& r) {
+  return small::rescale_sums_by<kOperands>(
+      r, [](const int32_t* sums, auto* codes, int32_t columns, Multiplier by, int32_t high) {
+        return rescale_row(sums, codes, columns, by, high);
+      });
 }
 
 }  // namespace mantissa::mve

@@ -46,11 +46,12 @@ uint32_t finish_row(int32_t* sums, int32_t columns, const int32_t* bias, const i
 }
 
 /// choose(has_bias, has_relu, has_mask) gives the function for a row.
-template <class Choose>
+template <Operands kOperands, class Choose>
 uint64_t finish_sums_by(const FinishSums& f, Choose choose) {
   const bool relu = f.activation == Activation::kRelu, bias = f.bias != nullptr, mask = f.mask != nullptr;
-  if (f.element != Element::kInt32 || (mask && (relu || bias || f.mask_element != Element::kInt8)))
-    return ref::finish_sums(f);
+  if (!is<kOperands>(f.element, Element::kInt32) ||
+      (mask && (relu || bias || !is<kOperands>(f.mask_element, Element::kInt8))))
+    return ref::finish_sums<kOperands>(f);
   constexpr std::true_type kWith;
   constexpr std::false_type kWithout;
   const auto row = mask   ? choose(kWithout, kWithout, kWith)
@@ -68,8 +69,9 @@ uint64_t finish_sums_by(const FinishSums& f, Choose choose) {
   return largest;
 }
 
-inline uint64_t finish_sums(const FinishSums& f) {
-  return finish_sums_by(f, [](auto has_bias, auto has_relu, auto has_mask) {
+template <Operands kOperands>
+uint64_t finish_sums(const FinishSums& f) {
+  return finish_sums_by<kOperands>(f, [](auto has_bias, auto has_relu, auto has_mask) {
     return finish_row<has_bias, has_relu, has_mask>;
   });
 }
@@ -94,25 +96,28 @@ uint32_t rescale_row(const int32_t* sums, Code* codes, int32_t columns, Multipli
   return saturated;
 }
 
-template <class Row>
+template <Operands kOperands, class Row>
 uint64_t rescale_sums_by(const RescaleSums& r, Row row) {
-  const bool fits = r.element == Element::kInt32 && r.rounding == Rounding::kHalfAway && r.by.shift > 32 &&
-                    r.range.low == -r.range.high;
-  if (!fits) return ref::rescale_sums(r);
+  const bool fits = is<kOperands>(r.element, Element::kInt32) && r.rounding == Rounding::kHalfAway &&
+                    r.by.shift > 32 && r.range.low == -r.range.high;
+  if (!fits) return ref::rescale_sums<kOperands>(r);
   const int32_t* sums = static_cast<const int32_t*>(r.sums);
   uint64_t saturated = 0;
   for (int32_t i = 0; i < r.rows; ++i, sums += r.columns) {
     const ptrdiff_t at = ptrdiff_t(i) * r.code_stride;
-    saturated += r.code_element == Element::kInt8
+    saturated += is<kOperands>(r.code_element, Element::kInt8)
                      ? row(sums, static_cast<int8_t*>(r.codes) + at, r.columns, r.by, r.range.high)
                      : row(sums, static_cast<int16_t*>(r.codes) + at, r.columns, r.by, r.range.high);
   }
   return saturated;
 }
 
-inline uint64_t rescale_sums(const RescaleSums& r) {
-  return rescale_sums_by(r, [](const int32_t* sums, auto* codes, int32_t columns, Multiplier by,
-                               int32_t high) { return rescale_row(sums, codes, columns, by, high); });
+template <Operands kOperands>
+uint64_t rescale_sums(const RescaleSums& r) {
+  return rescale_sums_by<kOperands>(
+      r, [](const int32_t* sums, auto* codes, int32_t columns, Multiplier by, int32_t high) {
+        return rescale_row(sums, codes, columns, by, high);
+      });
 }
 
 template <class Code>
@@ -126,9 +131,11 @@ void add_columns(const ColumnSums& s) {
   }
 }
 
-inline void column_sums(const ColumnSums& s) {
-  if (s.element == Element::kFloat32 || s.sum_element != Element::kInt32) return ref::column_sums(s);
-  s.element == Element::kInt8 ? add_columns<int8_t>(s) : add_columns<int16_t>(s);
+template <Operands kOperands>
+void column_sums(const ColumnSums& s) {
+  if (is<kOperands>(s.element, Element::kFloat32) || !is<kOperands>(s.sum_element, Element::kInt32))
+    return ref::column_sums<kOperands>(s);
+  is<kOperands>(s.element, Element::kInt8) ? add_columns<int8_t>(s) : add_columns<int16_t>(s);
 }
 
 /// The nearest integer, ties away from zero; 2^24 with the sign of x if |x| is 2^23 or more.

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "mantissa/kernels/host_targets.hpp"
-#include "mantissa/kernels/kernels.hpp"
+#include "mantissa/kernels/kernels_small.hpp"
 #include "mantissa/tensor/format.hpp"
 
 namespace mantissa {

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "mantissa/kernels/host_targets.hpp"
+#include "mantissa/kernels/kernels_small.hpp"
+#include "mantissa/model/kernels_for.hpp"
 #include "tests/training_run.hpp"
 
 namespace mantissa {
@@ -16,6 +18,16 @@ void expect_same(const RunResult& expected, const RunResult& actual, const std::
   EXPECT_EQ(expected.losses, actual.losses) << what;
   EXPECT_EQ(expected.hash, actual.hash) << what;
   EXPECT_TRUE(actual.guards_intact) << what;
+}
+
+/// Trains with those kernels of a set that the plan needs, as firmware with a constant plan does.
+template <template <Operands> class Set>
+RunResult train_with_needed(const NamedModel& m, const NamedRecipe& r, RunOptions o) {
+  o.kernels = &kernels_of<Set<Operands::kAny>>;
+  const HeapPlan plan(m.model(), r.recipe, o.plan_options());
+  const Kernels needed = kernels_for<Set>(plan.view());
+  o.kernels = &needed;
+  return train(m, r.recipe, o);
 }
 
 /// One run per way; the first is the measure.
@@ -45,6 +57,13 @@ void expect_one_result(const NamedModel& m, const NamedRecipe& r) {
                 what + "micro-batch 3, " + cores);
     expect_same(expected, train(m, r.recipe, {.micro_batch = 1, .kernels = kernels, .tile_bytes = 512}),
                 what + "micro-batch 1, " + cores);
+  }
+  for (int32_t micro_batch : {1, 7}) {
+    const RunOptions o = {.micro_batch = micro_batch};
+    expect_same(expected, train_with_needed<RefKernels>(m, r, o), what + "needed reference kernels");
+    expect_same(expected, train_with_needed<SmallKernels>(m, r, o), what + "needed kernels of small cores");
+    expect_same(expected, train_with_needed<DspKernels>(m, r, o),
+                what + "needed kernels with DSP instructions");
   }
 }
 
@@ -146,6 +165,43 @@ TEST(Engine, BindRefusesKernelsThatThePlanHasNoScratchFor) {
   const Error error = Engine::bind(plan.view(), arena.bytes(), kernels_hwy).error;
   EXPECT_EQ(error.code, ErrorCode::kKernelMismatch);
   EXPECT_EQ(error.limit, 64);
+}
+
+constexpr auto kPlanned = plan(make_model(Shape{16, 3}, conv1d({.channels = 8, .kernel = 3}), relu(),
+                                          max_pool1d({.kernel = 2}), flatten(), linear({.features = 3})),
+                               int8_recipe())
+                              .value;
+constexpr Kernels kNeeded = kernels_for<SmallKernels>(kPlanned.view());
+static_assert(kNeeded.operands == Operands::kInt8 && kNeeded.update_float == nullptr &&
+              kNeeded.overlap_sums == nullptr && kNeeded.largest_magnitude == nullptr);
+static_assert(kNeeded.update_integer == kernels_of<SmallKernels<Operands::kInt8>>.update_integer &&
+              kNeeded.max_pool_backward == kernels_of<SmallKernels<Operands::kInt8>>.max_pool_backward);
+
+TEST(Engine, BindRefusesKernelsOfAnotherPlan) {
+  const auto error_of = [](const NamedModel& m, const Recipe& recipe, const Kernels& kernels) {
+    const HeapPlan plan(m.model(), recipe, {.scratch = kernels.gemm->scratch});
+    GuardedArena arena(plan.summary.arena_bytes);
+    return Engine::bind(plan.view(), arena.bytes(), kernels).error.code;
+  };
+  NamedModel pooled = {"max pool", {16, 3}, {max_pool1d({.kernel = 2}), flatten(), linear({.features = 3})}};
+  NamedModel average = {"average", {16, 3}, {avg_pool1d({.kernel = 2}), flatten(), linear({.features = 3})}};
+  EXPECT_EQ(error_of(pooled, int8_recipe(), kNeeded), ErrorCode::kNone);
+  EXPECT_EQ(error_of(average, int8_recipe(), kNeeded), ErrorCode::kKernelMissing);
+  for (const Recipe& recipe : {sym8_recipe(), sym12_recipe(), float32_recipe()})
+    EXPECT_EQ(error_of(pooled, recipe, kNeeded), ErrorCode::kKernelMissing);
+
+  constexpr Operands kAll[] = {Operands::kAny, Operands::kFloat32, Operands::kIntegers, Operands::kInt8};
+  const Recipe recipes[] = {float32_recipe(), sym12_recipe(), sym8_recipe()};  // of what they need
+  const bool can_run[4][3] = {
+      {true, true, true}, {true, false, false}, {false, true, true}, {false, false, true}};
+  for (size_t i = 0; i < 4; ++i)
+    for (size_t k = 0; k < 3; ++k) {
+      Kernels kernels = kernels_ref;
+      kernels.operands = kAll[i];
+      EXPECT_EQ(error_of(pooled, recipes[k], kernels),
+                can_run[i][k] ? ErrorCode::kNone : ErrorCode::kKernelMissing)
+          << i << " " << k;
+    }
 }
 
 TEST(Engine, EvaluationChangesNoState) {

@@ -1,0 +1,80 @@
+// Which kernels a plan calls. Firmware with a constant plan names no others, so that no others are linked.
+#pragma once
+#include "mantissa/kernels/kernels.hpp"
+#include "mantissa/model/formats.hpp"
+
+namespace mantissa {
+
+constexpr Operands operands_of(const PlanView& plan) {
+  if (plan.summary.is_float) return Operands::kFloat32;
+  for (const Tensor& t : plan.tensors) {
+    const bool wire = t.role == Role::kActivation || t.role == Role::kError;
+    if (t.element == Element::kInt64 || (wire && t.element == Element::kInt16)) return Operands::kIntegers;
+  }
+  for (const LayerPlan& l : plan.layers)
+    if (l.node.has_parameters() && element_of(l.formats.weight) == Element::kInt16)
+      return Operands::kIntegers;
+  return Operands::kInt8;
+}
+
+/// Calls body(kernel, whether the plan needs it) for the kernels that some plan does without.
+template <class Table, class Body>
+constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
+  const bool is_float = plan.summary.is_float;
+  const bool dynamic = !is_float && plan.summary.scaling == Scaling::kDynamic;
+  bool max = false, average = false, max_error = false, average_error = false, overlap = false;
+  bool integer_update = false, float_update = false, float_weights = false;
+  for (const LayerPlan& l : plan.layers) {
+    const bool is_max = l.node.op == Op::kMaxPool1d;
+    const bool is_average = l.node.op == Op::kAvgPool1d || l.node.op == Op::kGlobalAvgPool1d;
+    const bool overlaps = l.node.stride < l.node.kernel;
+    max |= is_max;
+    average |= is_average;
+    max_error |= is_max && l.passes_error && !overlaps;
+    average_error |= is_average && l.passes_error && !overlaps;
+    overlap |= (is_max || is_average) && l.passes_error && overlaps;
+    integer_update |= l.trains && !l.formats.gradient.is_float();
+    float_update |= l.trains && l.formats.gradient.is_float();
+    float_weights |= l.node.has_parameters() && l.formats.parameter.is_float();
+  }
+  body(k.rescale_sums, !is_float);
+  body(k.quantize_floats, !is_float);
+  body(k.column_sums, integer_update || float_update);
+  body(k.max_pool, max);
+  body(k.max_pool_backward, max_error);
+  body(k.window_sums, average);
+  body(k.spread, average_error);
+  body(k.overlap_sums, overlap);
+  body(k.update_integer, integer_update);
+  body(k.update_float, float_update);
+  body(k.add_scaled, dynamic && float_update);
+  body(k.largest_magnitude, dynamic || (!is_float && float_weights));
+}
+
+/// Whether the engine can run the plan with them.
+constexpr bool can_run(const Kernels& kernels, const PlanView& plan) {
+  const Operands have = kernels.operands, wanted = operands_of(plan);
+  bool all =
+      have == Operands::kAny || have == wanted || (have == Operands::kIntegers && wanted == Operands::kInt8);
+  for_each_kernel(kernels, plan, [&](auto kernel, bool needed) { all &= !needed || kernel != nullptr; });
+  return all;
+}
+
+/// Those of a set (RefKernels, SmallKernels, DspKernels, MveKernels) that a constant plan calls:
+///   constexpr Kernels kKernels = kernels_for<DspKernels>(kPlan.view());
+template <template <Operands> class Set>
+constexpr Kernels kernels_for(const PlanView& plan) {
+  Kernels kernels;
+  switch (operands_of(plan)) {
+    case Operands::kAny: kernels = kernels_of<Set<Operands::kAny>>; break;
+    case Operands::kFloat32: kernels = kernels_of<Set<Operands::kFloat32>>; break;
+    case Operands::kIntegers: kernels = kernels_of<Set<Operands::kIntegers>>; break;
+    case Operands::kInt8: kernels = kernels_of<Set<Operands::kInt8>>; break;
+  }
+  for_each_kernel(kernels, plan, [](auto& kernel, bool needed) {
+    if (!needed) kernel = nullptr;
+  });
+  return kernels;
+}
+
+}  // namespace mantissa
