@@ -2,6 +2,7 @@
 #include "mantissa/model/engine.hpp"
 
 #include "mantissa/model/engine-inl.hpp"
+#include "mantissa/model/kernels_for.hpp"
 
 namespace mantissa {
 namespace {
@@ -30,6 +31,7 @@ Result<Engine> Engine::bind(const PlanView& plan, std::span<std::byte> arena, co
       (plan.summary.scratch_use != scratch.use || plan.summary.alignment < scratch.alignment))
     return Error{
         .code = ErrorCode::kKernelMismatch, .found = plan.summary.alignment, .limit = scratch.alignment};
+  if (!can_run(kernels, plan)) return Error{.code = ErrorCode::kKernelMissing};
   Engine engine;
   engine.plan_ = plan;
   engine.arena_ = arena.data();
