@@ -164,6 +164,30 @@ bool rounds_equal(Draw& draw, const Kernels& kernels) {
          std::memcmp(codes[0], codes[1], 2 * kMostSums) == 0;
 }
 
+/// Floats of all magnitudes, ties among them, to codes, by both sets.
+bool quantizes_equal(Draw& draw, const Kernels& kernels) {
+  constexpr int32_t kMostFloats = 100;
+  float* const values = reinterpret_cast<float*>(a_bytes);
+  for (int32_t i = 0; i < kMostFloats; ++i) {
+    const uint32_t exponent =
+        draw.below(20) == 0 ? uint32_t(draw.below(255)) : uint32_t(120 + draw.below(24));
+    const uint32_t fraction =
+        uint32_t(draw.below(128)) << 16 | (draw.coin() ? 0 : uint32_t(draw.below(65536)));
+    values[i] = std::bit_cast<float>(uint32_t(draw.below(2)) << 31 | exponent << 23 | fraction);
+  }
+  QuantizeFloats q;
+  q.values = values;
+  q.inverse_scale = draw.coin() ? 1.0f : 0.37f;
+  q.element = draw.coin() ? Element::kInt8 : Element::kInt16;
+  q.range = symmetric_range(q.element == Element::kInt8 ? 8 : 16);
+  q.count = 1 + draw.below(kMostFloats);
+  q.codes = expected;
+  const uint64_t saturated = kernels_ref.quantize_floats(q);
+  q.codes = actual;
+  return kernels.quantize_floats(q) == saturated &&
+         std::memcmp(expected, actual, size_t(q.count) * element_bytes(q.element)) == 0;
+}
+
 }  // namespace
 }  // namespace mantissa::firmware
 
@@ -180,11 +204,14 @@ int main() {
     if (is_equal(*MANTISSA_KERNELS.gemm, g)) continue;
     if (++wrong <= 5) print(out << "differs from the reference: ", g);
   }
-  uint32_t wrong_sums = 0;
-  for (int32_t round = 0; round < kRounds; ++round)
+  uint32_t wrong_sums = 0, wrong_floats = 0;
+  for (int32_t round = 0; round < kRounds; ++round) {
     if (!rounds_equal(draw, MANTISSA_KERNELS)) ++wrong_sums;
+    if (!quantizes_equal(draw, MANTISSA_KERNELS)) ++wrong_floats;
+  }
   if (wrong_sums > 0) out << wrong_sums << " of " << kRounds << " tiles of sums differ after rounding\n";
-  wrong += wrong_sums;
+  if (wrong_floats > 0) out << wrong_floats << " of " << kRounds << " rows of floats differ as codes\n";
+  wrong += wrong_sums + wrong_floats;
   out << products << " products, " << kRounds << " tiles of sums, " << wrong << " wrong\n";
   return wrong == 0 && products > kRounds / 2 ? 0 : 1;
 }

@@ -104,12 +104,13 @@ void multiply_vector(const int32_t* packed, const Stream& s, const Sums& to) {
 }
 
 /// The same for upper bytes in one aligned segment, two vectors at a time: per pair a quarter of an LDM, SXTB16, SMLAD.
-inline void multiply_vector_pairs(const int32_t* packed, const Stream& s, const Sums& to) {
-  for (int32_t i = 0; i < s.count; i += 2) {
+inline void multiply_vector_pairs(const int32_t* packed, Stream s, Sums to) {
+  const bool overwrites = !to.wide && !to.adds;
+  for (uint32_t pairs = uint32_t(s.count) / 2; pairs > 0;
+       --pairs, s.data += 2 * s.stride, to.c += 2 * to.stride) {
     const int32_t* p = packed;
-    const bool single = i + 1 == s.count;
-    const int32_t* x = reinterpret_cast<const int32_t*>(s.data - 1 + i * s.stride);
-    const int32_t* y = single ? x : x + s.stride / 4;
+    const int32_t* x = reinterpret_cast<const int32_t*>(s.data - 1);
+    const int32_t* y = reinterpret_cast<const int32_t*>(s.data - 1 + s.stride);
     int32_t sum_x = 0, sum_y = 0;
     for (uint32_t left = uint32_t(s.terms) / 16; left > 0; --left) {
       add_odd_bytes(p, x, y, sum_x, sum_y);
@@ -119,9 +120,16 @@ inline void multiply_vector_pairs(const int32_t* packed, const Stream& s, const 
       sum_x = dot<Codes::kUppers>(p, reinterpret_cast<const int8_t*>(x) + 1, rest, sum_x);
       sum_y = dot<Codes::kUppers>(p, reinterpret_cast<const int8_t*>(y) + 1, rest, sum_y);
     }
-    to.store(to.c + i * to.stride, sum_x);
-    if (!single) to.store(to.c + (i + 1) * to.stride, sum_y);
+    if (overwrites) {
+      *reinterpret_cast<int32_t*>(to.c) = sum_x;
+      *reinterpret_cast<int32_t*>(to.c + to.stride) = sum_y;
+    } else {
+      to.store(to.c, sum_x);
+      to.store(to.c + to.stride, sum_y);
+    }
   }
+  s.count &= 1;
+  multiply_vector<Codes::kUppers>(packed, s, to);
 }
 
 /// c[0] to c[count - 1] = factor * codes that lie side by side.

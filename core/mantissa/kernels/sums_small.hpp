@@ -138,6 +138,14 @@ void column_sums(const ColumnSums& s) {
   is<kOperands>(s.element, Element::kInt8) ? add_columns<int8_t>(s) : add_columns<int16_t>(s);
 }
 
+#if defined(__arm__) && defined(__ARM_FP)
+/// The nearest integer, ties away from zero; some larger one if |x| is 2^30 or more.
+inline int32_t nearest_integer(float x) {
+  asm("vcvt.s32.f32 %0, %0, #1" : "+t"(x));  // halves, towards zero, saturated
+  const int32_t halves = std::bit_cast<int32_t>(x);
+  return (halves >> 1) + (halves & ~(halves >> 31) & 1);
+}
+#else
 /// The nearest integer, ties away from zero; 2^24 with the sign of x if |x| is 2^23 or more.
 constexpr int32_t nearest_integer(float x) {
   constexpr int32_t kHalfExponent = 126,
@@ -150,9 +158,10 @@ constexpr int32_t nearest_integer(float x) {
   const uint32_t mantissa = (bits & 0x7FFFFF) | 0x800000;
   return negate_if(int32_t((mantissa + (1u << (shift - 1))) >> shift), sign);
 }
+#endif
 
 template <class Code>
-uint32_t quantize(const QuantizeFloats& q) {
+uint32_t quantize(QuantizeFloats q) {  // by value, as a store to a code could change what a reference sees
   uint32_t saturated = 0;
   for (int32_t i = 0; i < q.count; ++i) {
     const int32_t code = nearest_integer(q.values[i] * q.inverse_scale);

@@ -186,7 +186,9 @@ void Engine::gradient_rows(const LayerPlan& l, int32_t row, int32_t rows, int32_
   if (fused && l.bias >= 0) {
     const Tensor& bt = plan_.tensors[size_t(l.bias_gradient)];
     std::byte* first = static_cast<std::byte*>(at(data<>(l.bias_gradient), bt.element, row));
-    for (size_t i = 0; i < size_t(rows) * element_bytes(bt.element); ++i) first[i] = std::byte(0);
+    const size_t bytes =
+        size_t(rows) * element_bytes(bt.element);  // a store to a byte may change what bt says
+    for (size_t i = 0; i < bytes; ++i) first[i] = std::byte(0);
   }
   void* sums = gradient_sums(l, row, worker);
   if (dynamic) {
