@@ -34,7 +34,7 @@ constexpr int32_t first_largest(const T* x, int32_t n) {
 /// Logits as integers: value = scale * logit.  errors[c] = round(max_code * p[c]) - max_code * onehot[c], ties up, so the
 /// error's scale is 1 / max_code.  Loss saturates at 21.5 nats beyond the other terms.  errors may be null.
 /// p[c] = 2^-t[c] / sum, t in Q26, powers in Q30: absolute error of p below 2^-22 times the number of classes.
-/// The powers take the place of the logits.
+/// With errors, the powers take the place of the logits; without, the logits stay.
 template <class Code>
 constexpr LossResult cross_entropy(int32_t* logits, int32_t classes, Multiplier exponent, int32_t label,
                                    int32_t max_code, Code* errors) {
@@ -48,7 +48,7 @@ constexpr LossResult cross_entropy(int32_t* logits, int32_t classes, Multiplier 
   uint64_t sum = 0;
   for (int32_t c = 0; c < classes; ++c) {
     const uint32_t power = exp2_negative(exponent_of(logits[c]));
-    logits[c] = int32_t(power);
+    if (errors != nullptr) logits[c] = int32_t(power);
     sum += power;
   }
   if (errors != nullptr) {

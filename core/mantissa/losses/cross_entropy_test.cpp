@@ -60,6 +60,9 @@ void check_integer(int bits, std::mt19937& random) {
   const LossResult same = cross_entropy(logits.data(), classes, exponent_multiplier(scale), label, max_code,
                                         static_cast<Code*>(nullptr));
   ASSERT_EQ(same.loss_q24, result.loss_q24);
+  const LossResult again = cross_entropy(logits.data(), classes, exponent_multiplier(scale), label, max_code,
+                                         static_cast<Code*>(nullptr));
+  ASSERT_EQ(again.loss_q24, result.loss_q24) << "without errors the logits stay";
 }
 
 TEST(CrossEntropy, IntegersFollowTheDefinition) {
