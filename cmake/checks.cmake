@@ -6,6 +6,10 @@ find_program(CLANG_CXX clang++)
 
 add_test(NAME check.dependencies COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_dependencies.py)
 
+# Golden values are what the model in tools/gold says, and nothing else.
+add_test(NAME check.golden COMMAND ${PROJECT_SOURCE_DIR}/dev golden)
+set_tests_properties(check.golden PROPERTIES TIMEOUT 300)
+
 if(ARM_CXX)
   add_test(NAME check.cortex_m0
     COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_cortex_m0.py ${PROJECT_BINARY_DIR}/cortex_m0)

@@ -1,5 +1,5 @@
 // A training run of a small int8 network against an independent implementation in exact integers, bit for bit.
-// The numbers come from tools/golden/trajectory.py (seed 11), which also says what the network is.
+// The numbers come from tools/gold/trajectory.py (seed 11), which also says what the network is.
 #include <gtest/gtest.h>
 
 #include <vector>

@@ -1,4 +1,4 @@
-// Random bits: known answers of an independent implementation (tools/golden/exact.py), and statistics with their bounds.
+// Random bits: known answers of an independent implementation (tools/gold/exact.py), and statistics with their bounds.
 #include "mantissa/num/random.hpp"
 
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@ namespace mantissa {
 namespace {
 
 TEST(Random, KnownAnswers) {
-  // Printed by: python3 tools/golden/random_answers.py
+  // Printed by: python3 tools/gold/random_answers.py
   struct Answer {
     uint64_t seed;
     uint32_t step, stream, index, word, half;

@@ -16,7 +16,7 @@ TEST(Sgd, Float32FollowsPyTorch) {
   struct Step {
     float gradient[5], parameters[5], momentum[5];
   };
-  // Printed by tools/golden/sgd_torch.py: lr 0.1, momentum 0.9, weight decay 0.01; the first row is the start.
+  // Printed by tools/gold/sgd_torch.py: lr 0.1, momentum 0.9, weight decay 0.01; the first row is the start.
   const Step steps[] = {
 #include "mantissa/optim/sgd_torch.inc"
   };

@@ -82,6 +82,18 @@ constexpr float load_float(const ConstTensorView& v, size_t i) {
   return std::bit_cast<float>(views::load_word(v.codes.data() + 4 * i));
 }
 
+/// Writes element i; a code must fit. Requires a format other than Float32 for codes, and Float32 for floats.
+constexpr void store_code(const TensorView& v, size_t i, int32_t code) {
+  const int stride = v.stride_bits();
+  if (stride == 32)
+    views::store_word(v.codes.data() + 4 * i, uint32_t(code));
+  else
+    pack_code(v.codes.data(), stride, i, code);
+}
+constexpr void store_float(const TensorView& v, size_t i, float x) {
+  views::store_word(v.codes.data() + 4 * i, std::bit_cast<uint32_t>(x));
+}
+
 /// What one step of the codes of a granule is worth. Requires a format with scales.
 constexpr Scale unit_of(const ConstTensorView& v, size_t granule) {
   return v.format.kind == FormatKind::kBfp

@@ -1,9 +1,7 @@
 """A training run of a small int8 network, step by step, in exact integers.
 
-python3 tools/golden/trajectory.py > tests/golden/trajectory.inc
-
 Conv1d 3 -> 4 (kernel 3, same padding), ReLU, MaxPool 2, Flatten, Linear 3; input 9 steps; batch 2; 10 batches; recipe
-int8 (8-bit wires and weights, delayed scales with margin 2 and decay 0.9, 16-bit parameters and momentum). Seed 11.
+int8 (8-bit wires and weights, delayed scales with margin 2 and decay 0.9, 16-bit parameters and momentum).
 """
 import math
 import textwrap
@@ -14,7 +12,8 @@ import numpy as np
 from exact import (LARGEST_MOVE, clamp, cross_entropy, gain_of, multiplier, nearest_scale, over, q32, random16, random_key, ratio,
                    rescale, rounding16, shifted, times, value)
 
-SEED, BATCH, BATCHES = 11, 2, 10
+TARGET, VERSION, SEED = "tests/golden/trajectory.inc", 1, 11
+BATCH, BATCHES = 2, 10
 STEPS, CHANNELS, FILTERS, CLASSES, KERNEL, PAD = 9, 3, 4, 3, 3, 1
 POOLED = STEPS // 2
 LR, MOMENTUM, WEIGHT_DECAY = np.float32(0.25), np.float32(0.875), np.float32(0.03125)
@@ -222,7 +221,7 @@ def braces(numbers):
     return "{" + ", ".join(map(str, numbers)) + "}"
 
 
-def main():
+def lines():
     xs, labels = samples()
     network = Network()
     network.calibrate(xs[0], labels[0])
@@ -234,8 +233,5 @@ def main():
         scales += [network.y_scale, network.dx_scale]
         codes, momentum = (braces(map(braces, rows)) for rows in zip(*((p.codes, p.momentum) for p in network.parameters())))
         scales = braces(f"{{{m}u, {e}}}" for m, e in scales)
-        print(textwrap.fill(f"{{{loss}, {correct}, {braces(logits)}, {codes}, {momentum}, {scales}}},", 110))
+        yield textwrap.fill(f"{{{loss}, {correct}, {braces(logits)}, {codes}, {momentum}, {scales}}},", 110)
     assert refits > 0, "the run should meet a refit"
-
-
-main()

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Golden values of every subject, made anew from the model in this folder.
+
+A subject is a module here with TARGET (the file, from the project's folder), VERSION, SEED and lines(), which yields the
+file's lines. To add one, list it below. Those that need a library are left out where it is missing.
+
+Usage: generate.py           writes the files
+       generate.py --check   compares with the files as they are, and fails if one differs
+"""
+import importlib
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SUBJECTS = ["random_answers", "rescale", "packing", "convert", "requantize", "trajectory", "sgd_torch"]
+
+
+def text_of(name: str, subject) -> str:
+    comment = "//" if subject.TARGET.endswith(".inc") else "#"
+    head = f"{comment} Made by tools/gold/{name}.py, version {subject.VERSION}; seed: {subject.SEED}."
+    return "\n".join([head, *subject.lines()]) + "\n"
+
+
+def first_difference(old: list[str], new: list[str]) -> str:
+    for number, (a, b) in enumerate(zip(old, new), 1):
+        if a != b:
+            return f"line {number} is\n  {a[:200]}\nand should be\n  {b[:200]}"
+    return f"it has {len(old)} lines and should have {len(new)}"
+
+
+def main() -> int:
+    check, failed = sys.argv[1:] == ["--check"], 0
+    if sys.argv[1:] and not check:
+        sys.exit(__doc__)
+    for name in SUBJECTS:
+        try:
+            subject = importlib.import_module(name)
+            target, text = ROOT / subject.TARGET, text_of(name, subject)
+        except ImportError as missing:
+            print(f"{name}: left out, since there is no {missing.name} here")
+            continue
+        if not check:
+            target.write_text(text)
+        old = target.read_text() if target.exists() else ""
+        if old == text:
+            print(f"{name}: {target.relative_to(ROOT)}, {len(text)} bytes")
+            continue
+        failed += 1
+        print(f"{name}: {target.relative_to(ROOT)} differs: {first_difference(old.splitlines(), text.splitlines())}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
