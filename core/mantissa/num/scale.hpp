@@ -41,6 +41,12 @@ struct Scale {
     return {uint32_t(rounded), e + drop};
   }
 
+  /// m / 2 * 2^e to the nearest, ties away from zero. Requires m >= 2^31.
+  static constexpr Scale rounded(uint32_t m, int32_t e) {
+    const uint32_t mantissa = (m >> 1) + (m & 1);
+    return mantissa == 1u << 31 ? Scale{1u << 30, e + 1} : Scale{mantissa, e};
+  }
+
   /// n / d to within one unit of the last of 31 bits. Requires 0 < n, d < 2^31.
   static constexpr Scale ratio(uint32_t n, uint32_t d) { return normalized(n, 0) / normalized(d, 0); }
 
@@ -67,15 +73,15 @@ struct Scale {
   }
 
   friend constexpr Scale operator*(Scale a, Scale b) {
-    return normalized(uint64_t(a.mantissa) * b.mantissa, a.exponent + b.exponent);
+    const uint64_t product = uint64_t(a.mantissa) * b.mantissa;  // of 61 or 62 bits
+    const bool wide = product >> 61 != 0;
+    return rounded(uint32_t(wide ? product >> 30 : product >> 29),
+                   a.exponent + b.exponent + (wide ? 31 : 30));
   }
   friend constexpr Scale operator/(Scale a, Scale b) {
-    // One bit more than is kept, floored, then rounded: the quotient of equal or larger mantissas is halved.
-    const int32_t halved = a.mantissa >= b.mantissa ? 1 : 0;
-    const uint32_t quotient = quotient_q32(a.mantissa << (1 - halved), b.mantissa << 1);
-    const uint32_t rounded = (quotient >> 1) + (quotient & 1);
-    const int32_t exponent = a.exponent - b.exponent - 31 + halved;
-    return rounded == 1u << 31 ? Scale{1u << 30, exponent + 1} : Scale{rounded, exponent};
+    const int32_t halved = a.mantissa >= b.mantissa ? 1 : 0;  // so that the quotient is below 2^32
+    return rounded(quotient_q32(a.mantissa << (1 - halved), b.mantissa << 1),
+                   a.exponent - b.exponent - 31 + halved);
   }
   friend constexpr bool operator<(Scale a, Scale b) {
     return a.exponent != b.exponent ? a.exponent < b.exponent : a.mantissa < b.mantissa;

@@ -112,6 +112,18 @@ TEST(Scale, DividesToWithinALittleMoreThanHalfAUnit) {
   }
 }
 
+TEST(Scale, MultipliesAsTheDefinitionSays) {
+  std::mt19937 random(10);
+  for (int i = 0; i < 1000000; ++i) {
+    Scale a = random_scale(random, -100, 100), b = random_scale(random, -100, 100);
+    const uint32_t kept = ~uint32_t(0) << (i % 31);  // few bits make ties
+    a.mantissa = (a.mantissa & kept) | (1u << 30);
+    b.mantissa = i % 50 == 0 ? (1u << 31) - 1 - uint32_t(i % 3) : (b.mantissa & kept) | (1u << 30);
+    ASSERT_EQ(a * b, Scale::normalized(uint64_t(a.mantissa) * b.mantissa, a.exponent + b.exponent))
+        << a.mantissa << " * " << b.mantissa;
+  }
+}
+
 TEST(Scale, DividesAsTheDefinitionSays) {
   std::mt19937 random(9);
   const uint32_t ends[] = {1u << 30,    (1u << 30) + 1, (1u << 31) - 1, (1u << 31) - 2,

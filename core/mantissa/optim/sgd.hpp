@@ -55,7 +55,8 @@ constexpr void set_momentum_factors(IntegerUpdate& u, const SgdSettings& s, cons
   u.base = int32_t((kept + (uint64_t(1) << 31)) >> 32);
   u.decay = int32_t(int64_t(kept) - (int64_t(u.base) << 32));
   u.gain = sgd_gain(scales.gradient / scales.momentum);
-  u.pull = sgd_q32(s.weight_decay, scales.parameter / scales.momentum, kLargestPull);
+  if (s.weight_decay > 0.0f)
+    u.pull = sgd_q32(s.weight_decay, scales.parameter / scales.momentum, kLargestPull);
   u.rate = -sgd_q32(s.lr, scales.momentum / scales.parameter, kLargestRate);
 }
 
