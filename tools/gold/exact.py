@@ -56,6 +56,11 @@ def multiplier(scale):
     return (mantissa, shift) if shift <= 62 else (max(1, mantissa >> (shift - 62)), 62)
 
 
+def whole(scale):
+    """The nearest integer, at most 2^61."""
+    return min(2 ** 61, math.floor(value(scale) + Fraction(1, 2)))
+
+
 # Rounding
 
 def clamp(x, low, high):

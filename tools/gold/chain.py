@@ -1,0 +1,184 @@
+"""Training steps of chains with LayerNorm and Quantize in recipe int8, in exact integers.
+
+The chain is Linear 16, Quantize, LayerNorm, Quantize, Linear 4 on 12 features. Its variants:
+
+    ce, mse_labels, mse_values   CrossEntropy; MSE against the label's one-hot vector; MSE against float32 targets
+    decay                        ce with weight decay
+    mixed     ce; first Quantize to 12 bits and errors of 10, second to 6 bits with the fixed scale 0.05f and errors of 8
+    steps     5 steps of 6 channels: Conv1d 8 (kernel 3), ReLU, LayerNorm, GlobalAvgPool1d, Linear 4; CrossEntropy
+    apart     the same input: Conv1d 8 (kernel 3), ReLU, MaxPool1d 3, Quantize to 6 bits and errors of 7, LayerNorm, Linear 4;
+              CrossEntropy. Quantize is not behind sums here, so it rounds codes
+
+All that is not said has 8 bits. Batches of 4, learning rate 0.05, momentum 0.9, margin 2, decay 0.9 (float32), eps 1e-5f,
+the largest |x| as the input's range. Layers are counted with every Quantize and ReLU.
+"""
+import textwrap
+
+import numpy as np
+
+from draws import Draws
+from layers import Conv1d, GlobalAvgPool1d, LayerNorm, MaxPool1d, Quantize
+from network import CrossEntropy, MeanSquaredError, Network, Settings, Stage, Wire, scale_of
+
+TARGET, VERSION, SEED = "tests/golden/chain.inc", 1, 20
+BATCH, BATCHES, SNAPSHOTS = 4, 10, (1, 10)
+FEATURES, HIDDEN, CLASSES, STEPS, CHANNELS, FILTERS, KERNEL = 12, 16, 4, 5, 6, 8, 3
+EPS = scale_of(np.float32(1e-5))
+
+HEAD = """
+// Initial state and inputs, and what training makes of them; tools/gold/chain.py says what the variants are. Inputs and
+// targets are the bits of float32. Scales are mantissa, exponent.
+struct ChainWireScale {
+  int32_t layer;     // that rounds it (what lies behind a ReLU or Quantize counts as its producer's); the loss comes last
+  int32_t backward;  // 0: the layer's output, 1: the error of its input
+  int32_t scale[2];
+};
+struct ChainState {
+  int32_t steps;                         // trained so far
+  const int16_t* codes;                  // of weights and biases, layer by layer, as stored
+  const int16_t* momentum;
+  const int32_t (*parameter_scales)[2];  // of each weight tensor, its momentum, each bias tensor, its momentum
+  const ChainWireScale* wire_scales;     // as they are for the next step
+};
+struct Chain {
+  const char* name;
+  uint64_t seed;
+  uint32_t weight_decay, input_range;  // bits of float32
+  int32_t elements;                    // of one sample
+  int32_t parameters, codes, wires;    // tensors, elements of all of them, scales of wires
+  const uint32_t* x;
+  const int32_t* labels;               // or null
+  const uint32_t* targets;             // or null
+  int64_t loss_q24[10];                // of each step, the sum over its samples
+  ChainState after[2];
+};
+constexpr int32_t kChainBatch = 4, kChainBatches = 10;
+""".strip()
+
+
+def linear_chain(loss, formats=None):
+    """`formats` are the wires behind the first Linear and LayerNorm, and their errors."""
+    def build(settings, input_range):
+        y0, dx2, y2, dx4 = formats() if formats else (Wire() for _ in range(4))
+        return Network([
+            Stage(0, Conv1d(settings, 0, FEATURES, HIDDEN), y=y0),
+            Stage(2, LayerNorm(settings, 2, HIDDEN, EPS), y=y2, dx=dx2),
+            Stage(4, Conv1d(settings, 4, HIDDEN, CLASSES), dx=dx4),
+        ], loss(5), input_range)
+    return build
+
+
+def mixed_wires():
+    return Wire(12), Wire(10), Wire(6, fixed=scale_of(np.float32(0.05))), Wire(8)
+
+
+def steps_chain(settings, input_range):
+    return Network([
+        Stage(0, Conv1d(settings, 0, CHANNELS, FILTERS, KERNEL), relu=True, y=Wire()),
+        Stage(2, LayerNorm(settings, 2, FILTERS, EPS), y=Wire(), dx=Wire()),
+        Stage(3, GlobalAvgPool1d(), y=Wire()),
+        Stage(4, Conv1d(settings, 4, FILTERS, CLASSES), dx=Wire()),
+    ], CrossEntropy(5), input_range)
+
+
+def apart_chain(settings, input_range):
+    return Network([
+        Stage(0, Conv1d(settings, 0, CHANNELS, FILTERS, KERNEL), relu=True, y=Wire()),
+        Stage(2, MaxPool1d(STEPS - KERNEL + 1)),
+        Stage(3, Quantize(), y=Wire(6), dx=Wire()),
+        Stage(4, LayerNorm(settings, 4, FILTERS, EPS), y=Wire(), dx=Wire(7)),
+        Stage(5, Conv1d(settings, 5, FILTERS, CLASSES), dx=Wire()),
+    ], CrossEntropy(6), input_range)
+
+
+class Data:
+    """Samples of about normal features, the sum of twelve even draws; the label is the largest of sums of features."""
+
+    def __init__(self, seed, steps, channels):
+        draws, count = Draws(seed), BATCH * BATCHES
+        self.steps, self.channels = steps, channels
+        self.x = self.normal(draws, count * steps * channels).reshape(count, steps, channels)
+        self.labels = [int(np.argmax(x.astype(float).sum(0)[:CLASSES])) for x in self.x]
+        self.targets = self.normal(draws, count * CLASSES).reshape(count, CLASSES)
+        self.input_range = np.abs(self.x).max()
+
+    @staticmethod
+    def normal(draws, count):
+        return np.array([(sum(draws.between(0, 65535) for _ in range(12)) - 6 * 65536) / 65536 for _ in range(count)], np.float32)
+
+
+FLAT, STEPPED = Data(SEED, 1, FEATURES), Data(SEED + 1, STEPS, CHANNELS)
+VARIANTS = {  # how it is built, data, whether targets are values, weight decay
+    "ce": (linear_chain(CrossEntropy), FLAT, False, 0),
+    "decay": (linear_chain(CrossEntropy), FLAT, False, 0.01),
+    "mse_labels": (linear_chain(MeanSquaredError), FLAT, False, 0),
+    "mse_values": (linear_chain(MeanSquaredError), FLAT, True, 0),
+    "mixed": (linear_chain(CrossEntropy, mixed_wires), FLAT, False, 0),
+    "steps": (steps_chain, STEPPED, False, 0),
+    "apart": (apart_chain, STEPPED, False, 0),
+}
+
+
+def start(name, number):
+    build, data, has_values, decay = VARIANTS[name]
+    settings = Settings(SEED + number, lr=np.float32(0.05), momentum=np.float32(0.9), weight_decay=np.float32(decay))
+    network = build(settings, data.input_range)
+    targets = data.targets if has_values else data.labels
+    network.calibrate(data.x[0], targets[0])
+    return network, data, targets, settings
+
+
+def train(network, data, targets, step):
+    batch = slice(step % BATCHES * BATCH, (step % BATCHES + 1) * BATCH)
+    return network.train(data.x[batch], targets[batch], step)[0]
+
+
+def bits(numbers):
+    return [f"0x{b:08x}" for b in np.asarray(numbers, np.float32).ravel().view(np.uint32)]
+
+
+def pair(scale):
+    return "{" + f"{scale[0]}, {scale[1]}" + "}"
+
+
+def array(declaration, numbers):
+    return textwrap.fill(f"constexpr {declaration} = {{" + ", ".join(map(str, numbers)) + "};", 110)
+
+
+def state_lines(prefix, network):
+    parameters = network.parameters()
+    yield array(f"int16_t {prefix}Codes[]", (c for p in parameters for c in p.stored()))
+    yield array(f"int16_t {prefix}Momentum[]", (c for p in parameters for c in p.momentum))
+    yield array(f"int32_t {prefix}ParameterScales[][2]", (pair(s) for p in parameters for s in (p.scale, p.momentum_scale)))
+    yield array(f"ChainWireScale {prefix}WireScales[]",
+                (f"{{{layer}, {backward}, {pair(wire.scale)}}}" for layer, backward, wire in network.wires_by_layer()))
+
+
+def data_lines(prefix, data):
+    yield array(f"uint32_t {prefix}X[]", bits(data.x))
+    yield array(f"int32_t {prefix}Labels[]", data.labels)
+
+
+def lines():
+    yield HEAD
+    yield from data_lines("kFlat", FLAT)
+    yield array("uint32_t kFlatTargets[]", bits(FLAT.targets))
+    yield from data_lines("kStepped", STEPPED)
+    chains = []
+    for number, (name, (_, _, has_values, _)) in enumerate(VARIANTS.items()):
+        network, data, targets, settings = start(name, number)
+        prefix = "k" + "".join(word.capitalize() for word in name.split("_"))
+        losses, states = [], []
+        for step in range(BATCHES):
+            losses.append(train(network, data, targets, step))
+            if step + 1 in SNAPSHOTS:
+                after = f"{prefix}{step + 1}"
+                yield from state_lines(after, network)
+                states.append(f"{{{step + 1}, {after}Codes, {after}Momentum, {after}ParameterScales, {after}WireScales}}")
+        of_data, parameters = "kFlat" if data is FLAT else "kStepped", network.parameters()
+        fields = [f'"{name}"', settings.seed, bits(settings.weight_decay)[0], bits(data.input_range)[0], data.steps * data.channels,
+                  len(parameters), sum(p.count for p in parameters), len(network.wires()), of_data + "X",
+                  *(("nullptr", of_data + "Targets") if has_values else (of_data + "Labels", "nullptr"))]
+        fields += ["{" + ", ".join(map(str, numbers)) + "}" for numbers in (losses, states)]
+        chains.append("{" + ", ".join(map(str, fields)) + "}")
+    yield array("Chain kChains[]", chains)

@@ -1,0 +1,161 @@
+"""Layers in exact integers: forward and backward of codes to sums, or to codes where they are only moved.
+
+`forward(x)`, `backward(x, dy)` and `gradients(x, dy)`; the last one gives (sums, unit) of each of the layer's parameters.
+"""
+import math
+
+from exact import multiplier, nearest_scale, over, rescale, shifted, times, whole
+from network import BIAS, ONE, OPERAND_BOUND, WEIGHT, Codes, Parameter, Sums
+
+
+class Conv1d:
+    """Weights [O, K, C]; a Linear is one with kernel 1 and a single step."""
+
+    def __init__(self, settings, index, channels, outputs, kernel=1, pad=0):
+        self.channels, self.outputs, self.kernel, self.pad = channels, outputs, kernel, pad
+        self.fan_in = kernel * channels
+        self.weight = Parameter(settings, index, WEIGHT, outputs * self.fan_in).uniform(self.fan_in)
+        self.bias = Parameter(settings, index, BIAS, outputs).uniform(self.fan_in)
+        self.parameters = self.weight, self.bias
+
+    def windows(self, x):
+        zeros = [[0] * self.channels] * self.pad
+        rows = zeros + x.rows + zeros
+        return [sum(rows[t:t + self.kernel], []) for t in range(len(rows) - self.kernel + 1)]
+
+    def forward(self, x):
+        w, w_scale = self.weight.operand()
+        unit = times(x.scale, w_scale)
+        bias = self.bias.in_units(unit, self.fan_in * x.max_code * OPERAND_BOUND)
+        return Sums([[bias[o] + sum(a * b for a, b in zip(window, w[o * self.fan_in:])) for o in range(self.outputs)]
+                     for window in self.windows(x)], unit)
+
+    def backward(self, x, dy):
+        w, w_scale = self.weight.operand()
+        dx = [[0] * self.channels for _ in range(len(x.rows) + 2 * self.pad)]
+        for t, row in enumerate(dy.rows):
+            for o, d in enumerate(row):
+                for i in range(self.fan_in):
+                    dx[t + i // self.channels][i % self.channels] += d * w[o * self.fan_in + i]
+        return Sums(dx[self.pad:len(dx) - self.pad], times(dy.scale, w_scale))
+
+    def gradients(self, x, dy):
+        windows = self.windows(x)
+        weight = [sum(row[o] * window[i] for row, window in zip(dy.rows, windows))
+                  for o in range(self.outputs) for i in range(self.fan_in)]
+        return [(weight, times(dy.scale, x.scale)), ([sum(d) for d in zip(*dy.rows)], dy.scale)]
+
+
+def normalize(x, x_scale, eps):
+    """Codes of one step to h = (x - mean) / sqrt(variance + eps) in units of 2^-k, the reciprocal root and k."""
+    n = len(x)
+    k = 15 - ((n - 1).bit_length() + 1) // 2
+    total = sum(x)
+    spread = n * sum(v * v for v in x) - total * total
+    r = max(1, spread + whole(over(times(eps, nearest_scale(n), nearest_scale(n)), times(x_scale, x_scale))))
+    j = 0
+    while r * 4 ** (j + 1) < 2 ** 62:
+        j += 1
+    inverse = over(ONE, (math.isqrt(r * 4 ** j), -j))
+    by = multiplier(shifted(inverse, k))
+    return [rescale(n * v - total, by, 32767) for v in x], inverse, k
+
+
+def normalize_backward(g, h, k):
+    """From g = dy * gamma: B = sum of g h, and the sums n g - sum of g - h B, where h has the unit 2^-k."""
+    n, total, b = len(g), sum(g), sum(a * c for a, c in zip(g, h))
+    return b, [n * a - total - (2 * c * b + 4 ** k) // (2 * 4 ** k) for a, c in zip(g, h)]
+
+
+class LayerNorm:
+    """Normalises each step's channels; weights are gamma, biases beta."""
+
+    def __init__(self, settings, index, channels, eps):
+        self.eps = eps
+        self.gamma = Parameter(settings, index, WEIGHT, channels).constant(1)
+        self.beta = Parameter(settings, index, BIAS, channels).constant(0)
+        self.parameters = self.gamma, self.beta
+
+    def forward(self, x):
+        gamma, gamma_scale = self.gamma.operand()
+        rows = []
+        for row in x.rows:
+            h, _, k = normalize(row, x.scale, self.eps)
+            unit = shifted(gamma_scale, -k)
+            beta = self.beta.in_units(unit, OPERAND_BOUND * 32767)
+            rows.append([a * b + c for a, b, c in zip(gamma, h, beta)])
+        return Sums(rows, unit)
+
+    def backward(self, x, dy):
+        gamma, gamma_scale = self.gamma.operand()
+        rows, inverses = [], []
+        for row, d in zip(x.rows, dy.rows):
+            h, inverse, k = normalize(row, x.scale, self.eps)
+            rows.append(normalize_backward([a * b for a, b in zip(d, gamma)], h, k)[1])
+            inverses.append(inverse)
+        return Sums(rows, over(times(dy.scale, gamma_scale), x.scale), inverses)
+
+    def gradients(self, x, dy):
+        each = [normalize(row, x.scale, self.eps) for row in x.rows]
+        gamma = [sum(products) for products in zip(*([a * b for a, b in zip(d, h)] for d, (h, _, _) in zip(dy.rows, each)))]
+        return [(gamma, shifted(dy.scale, -each[0][2])), ([sum(d) for d in zip(*dy.rows)], dy.scale)]
+
+
+class Moves:
+    """A layer without parameters."""
+    parameters = ()
+
+    @staticmethod
+    def gradients(x, dy):
+        return []
+
+
+class MaxPool1d(Moves):
+    """Windows that do not overlap; the first of equals wins. What passed a ReLU before is masked on the way back here, in codes."""
+
+    def __init__(self, kernel):
+        self.kernel = kernel
+
+    def winners(self, x):
+        return [[max(range(t * self.kernel, (t + 1) * self.kernel), key=lambda s: (x.rows[s][c], -s))
+                 for c in range(len(x.rows[0]))] for t in range(len(x.rows) // self.kernel)]
+
+    def forward(self, x):
+        rows = [[x.rows[s][c] for c, s in enumerate(row)] for row in self.winners(x)]
+        return x._replace(rows=rows, passed_relu=False)
+
+    def backward(self, x, dy):
+        dx = [[0] * len(row) for row in x.rows]
+        for winners, row in zip(self.winners(x), dy.rows):
+            for c, (s, d) in enumerate(zip(winners, row)):
+                dx[s][c] = d
+        return dy._replace(rows=dx)
+
+
+class GlobalAvgPool1d(Moves):
+    """The divisor goes into the unit; errors pass unchanged, with their scale divided."""
+
+    def forward(self, x):
+        return Sums([[sum(column) for column in zip(*x.rows)]], over(x.scale, nearest_scale(len(x.rows))))
+
+    def backward(self, x, dy):
+        return Codes([list(dy.rows[0]) for _ in x.rows], over(dy.scale, nearest_scale(len(x.rows))), dy.max_code)
+
+
+class Flatten(Moves):
+    def forward(self, x):
+        return x._replace(rows=[sum(x.rows, [])])
+
+    def backward(self, x, dy):
+        n = len(x.rows[0])
+        return dy._replace(rows=[dy.rows[0][i:i + n] for i in range(0, len(dy.rows[0]), n)])
+
+
+class Quantize(Moves):
+    """Where no sums precede it: codes into the scale of another wire."""
+
+    def forward(self, x):
+        return Sums(x.rows, x.scale)
+
+    def backward(self, x, dy):
+        return Sums(dy.rows, dy.scale)
