@@ -165,7 +165,10 @@ class Product {
           x.data += a_.segment_stride;
           y.data += b_.segment_stride;
         }
-        to.store(to.c, s.a, s.b, s.c, s.d);
+        if (to.is_plain())
+          Sums::put(to.c, to.vector_stride, s.a, s.b, s.c, s.d);
+        else
+          to.store(to.c, s.a, s.b, s.c, s.d);
         to.c += 4 * to.vector_stride;
         four.data += 4 * b_.stride;
       }

@@ -121,13 +121,18 @@ uint64_t rescale_sums(const RescaleSums& r) {
 }
 
 template <class Code>
-void add_columns(const ColumnSums& s) {
+void add_columns(ColumnSums s) {
   const Code* column = static_cast<const Code*>(s.codes);
+  int32_t* sums = static_cast<int32_t*>(s.sums);
+  if (s.rows == 1) {
+    for (int32_t c = 0; c < s.columns; ++c) sums[c] += column[c];
+    return;
+  }
   for (int32_t c = 0; c < s.columns; ++c, ++column) {
     int32_t sum = 0;
     const Code* code = column;
     for (int32_t r = s.rows; r > 0; --r, code += s.stride) sum += *code;
-    static_cast<int32_t*>(s.sums)[c] += sum;
+    sums[c] += sum;
   }
 }
 
