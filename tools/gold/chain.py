@@ -6,19 +6,18 @@ The chain is Linear 16, Quantize, LayerNorm, Quantize, Linear 4 on 12 features. 
     decay                        ce with weight decay
     mixed     ce; first Quantize to 12 bits and errors of 10, second to 6 bits with the fixed scale 0.05f and errors of 8
     steps     5 steps of 6 channels: Conv1d 8 (kernel 3), ReLU, LayerNorm, GlobalAvgPool1d, Linear 4; CrossEntropy
-    apart     the same input: Conv1d 8 (kernel 3), ReLU, MaxPool1d 3, Quantize to 6 bits and errors of 7, LayerNorm, Linear 4;
-              CrossEntropy. Quantize is not behind sums here, so it rounds codes
+    apart     the same input: Conv1d 8 (kernel 3), ReLU, MaxPool1d 3, Quantize to 6 bits and errors of 7, LayerNorm,
+              Linear 4; CrossEntropy. Quantize is not behind sums here, so it rounds codes
 
 All that is not said has 8 bits. Batches of 4, learning rate 0.05, momentum 0.9, margin 2, decay 0.9 (float32), eps 1e-5f,
 the largest |x| as the input's range. Layers are counted with every Quantize and ReLU.
 """
-import textwrap
-
 import numpy as np
 
 from draws import Draws
 from layers import Conv1d, GlobalAvgPool1d, LayerNorm, MaxPool1d, Quantize
 from network import CrossEntropy, MeanSquaredError, Network, Settings, Stage, Wire, scale_of
+from tables import array, bits, braces, pair
 
 TARGET, VERSION, SEED = "tests/golden/chain.inc", 1, 20
 BATCH, BATCHES, SNAPSHOTS = 4, 10, (1, 10)
@@ -96,7 +95,6 @@ class Data:
 
     def __init__(self, seed, steps, channels):
         draws, count = Draws(seed), BATCH * BATCHES
-        self.steps, self.channels = steps, channels
         self.x = self.normal(draws, count * steps * channels).reshape(count, steps, channels)
         self.labels = [int(np.argmax(x.astype(float).sum(0)[:CLASSES])) for x in self.x]
         self.targets = self.normal(draws, count * CLASSES).reshape(count, CLASSES)
@@ -104,7 +102,8 @@ class Data:
 
     @staticmethod
     def normal(draws, count):
-        return np.array([(sum(draws.between(0, 65535) for _ in range(12)) - 6 * 65536) / 65536 for _ in range(count)], np.float32)
+        sums = [sum(draws.between(0, 65535) for _ in range(12)) for _ in range(count)]
+        return np.array([(s - 6 * 65536) / 65536 for s in sums], np.float32)
 
 
 FLAT, STEPPED = Data(SEED, 1, FEATURES), Data(SEED + 1, STEPS, CHANNELS)
@@ -131,18 +130,6 @@ def start(name, number):
 def train(network, data, targets, step):
     batch = slice(step % BATCHES * BATCH, (step % BATCHES + 1) * BATCH)
     return network.train(data.x[batch], targets[batch], step)[0]
-
-
-def bits(numbers):
-    return [f"0x{b:08x}" for b in np.asarray(numbers, np.float32).ravel().view(np.uint32)]
-
-
-def pair(scale):
-    return "{" + f"{scale[0]}, {scale[1]}" + "}"
-
-
-def array(declaration, numbers):
-    return textwrap.fill(f"constexpr {declaration} = {{" + ", ".join(map(str, numbers)) + "};", 110)
 
 
 def state_lines(prefix, network):
@@ -176,9 +163,9 @@ def lines():
                 yield from state_lines(after, network)
                 states.append(f"{{{step + 1}, {after}Codes, {after}Momentum, {after}ParameterScales, {after}WireScales}}")
         of_data, parameters = "kFlat" if data is FLAT else "kStepped", network.parameters()
-        fields = [f'"{name}"', settings.seed, bits(settings.weight_decay)[0], bits(data.input_range)[0], data.steps * data.channels,
+        fields = [f'"{name}"', settings.seed, bits(settings.weight_decay)[0], bits(data.input_range)[0], data.x[0].size,
                   len(parameters), sum(p.count for p in parameters), len(network.wires()), of_data + "X",
                   *(("nullptr", of_data + "Targets") if has_values else (of_data + "Labels", "nullptr"))]
-        fields += ["{" + ", ".join(map(str, numbers)) + "}" for numbers in (losses, states)]
-        chains.append("{" + ", ".join(map(str, fields)) + "}")
+        chains.append(braces(fields + [braces(losses), braces(states)]))
+        assert any(p.refits for p in network.parameters()), f"{name} should meet a refit"
     yield array("Chain kChains[]", chains)

@@ -111,7 +111,7 @@ class Moves:
 
 
 class MaxPool1d(Moves):
-    """Windows that do not overlap; the first of equals wins. What passed a ReLU before is masked on the way back here, in codes."""
+    """Windows that do not overlap; the first of equals wins. A ReLU before masks the codes that come back."""
 
     def __init__(self, kernel):
         self.kernel = kernel

@@ -10,6 +10,7 @@ import numpy as np
 from exact import random16, random_key
 from layers import Conv1d, Flatten, MaxPool1d
 from network import CrossEntropy, Network, Settings, Stage, Wire
+from tables import braces
 
 TARGET, VERSION, SEED = "tests/golden/trajectory.inc", 1, 11
 BATCH, BATCHES = 2, 10
@@ -32,10 +33,6 @@ def samples():
     key, count = random_key(99, 0, 0), BATCH * BATCHES
     x = [(random16(key, i) % 321 - 160) / 64 for i in range(count * STEPS * CHANNELS)]
     return np.array(x, np.float32).reshape(count, STEPS, CHANNELS), [i * 2 % CLASSES for i in range(count)]
-
-
-def braces(numbers):
-    return "{" + ", ".join(map(str, numbers)) + "}"
 
 
 def lines():
