@@ -22,6 +22,13 @@ WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Wno-sign-conversio
 TRAIN_SAMPLES, TEST_SAMPLES, EPOCHS, SEED = 24, 12, 2, 5
 MANTISSA, BOARDS, COMPILERS = "", None, {}
 
+# What these models call in recipe int8 beside products, and what 8-bit operands never call: kernels made for other operands
+# (0 any, 1 float32, 2 integers), parts of products for int16 (Codes 2) or float32.
+KERNELS = {"finish_sums", "rescale_sums", "column_sums", "max_pool", "update_integer", "quantize_floats"}
+ECG_KERNELS, WAVES_KERNELS = KERNELS | {"max_pool_backward"}, KERNELS | {"overlap_sums", "window_sums", "spread"}
+NOT_FOR_INT8 = re.compile(r"Operands\)[012]|exp_float|log_float|"
+                          r"(?:multiply_\w+|add_products|finish_rows|rescale_rows|quantize|max_pool_of)<[^(]*(?:float|short)|"
+                          r"(?:pack_along|pack_across|multiply_vector|multiply_across)<\(mantissa::Codes\)2")
 WAVES = """name = "waves"
 [input]
 steps = 128
@@ -177,6 +184,13 @@ class Export(unittest.TestCase):
         return run("qemu-system-arm", "-M", board.name, "-kernel", program, "-display", "none", "-serial", "null",
                    "-monitor", "none", "-semihosting-config", "enable=on,target=native")
 
+    def check_kernels(self, program, kernels):
+        """Of an 8-bit plan: it links the kernels that it calls, made for its operands."""
+        symbols = [line[11:] for line in run("arm-none-eabi-nm", "-C", program).splitlines()]
+        linked = {match[1] for match in map(re.compile(r"mantissa::\w+Kernels<.*>::(\w+)\(").match, symbols) if match}
+        self.assertEqual(linked, kernels)
+        self.assertEqual([name for name in symbols if NOT_FOR_INT8.search(name)], [])
+
     def expect_same(self, out, name, results, board=None, start="model::init(kSeed); return true", epochs=EPOCHS, first=None):
         self.write_samples(out, name, start, epochs)
         output = self.output_of(out, name, board)
@@ -191,6 +205,7 @@ class Export(unittest.TestCase):
                                     "--lr", 0.02, "--seed", SEED)
         out, name = self.export(saved, "--batch", batch, "--lr", 0.02, "--kernels", kernels)
         self.expect_same(out, name, results, board)
+        return out / "program"
 
 
 class OnThePc(Export):
@@ -234,15 +249,17 @@ class OnBoards(Export):
     def test_microbit(self):
         for kernels in ("ref", "small"):
             with self.subTest(kernels=kernels):
-                self.check(self.waves, "int8", board=MICROBIT, kernels=kernels)
+                program = self.check(self.waves, "int8", board=MICROBIT, kernels=kernels)
+                self.check_kernels(program, WAVES_KERNELS)
 
     def test_netduino(self):
         for kernels in ("ref", "dsp"):
             with self.subTest(kernels=kernels):
-                self.check(ECG, "int8", board=NETDUINO, kernels=kernels)
+                program = self.check(ECG, "int8", board=NETDUINO, kernels=kernels)
+                self.check_kernels(program, ECG_KERNELS)
 
     def test_an547(self):
-        self.check(ECG, "int8", board=AN547, kernels="mve")
+        self.check_kernels(self.check(ECG, "int8", board=AN547, kernels="mve"), ECG_KERNELS)
 
 
 def main():

@@ -3,6 +3,7 @@
 #pragma once
 #include "mantissa/kernels/gemm.hpp"
 #include "mantissa/kernels/pool.hpp"
+#include "mantissa/kernels/softmax.hpp"
 #include "mantissa/kernels/sums.hpp"
 #include "mantissa/kernels/update.hpp"
 
@@ -24,6 +25,7 @@ struct Kernels {
   uint64_t (*quantize_floats)(const QuantizeFloats&) = nullptr;
   void (*add_scaled)(const AddScaled&) = nullptr;
   float (*largest_magnitude)(const float* values, int32_t count) = nullptr;
+  float (*softmax_float)(const FloatSoftmax&) = nullptr;
 };
 
 /// The normative reference, for every target. What other sets do not do in a way of their own, they do as this one.
@@ -44,6 +46,7 @@ struct RefKernels {
   static uint64_t quantize_floats(const QuantizeFloats& q);
   static void add_scaled(const AddScaled& a);
   static float largest_magnitude(const float* values, int32_t count);
+  static float softmax_float(const FloatSoftmax& s);
 };
 
 template <class Set>
@@ -63,6 +66,7 @@ inline constexpr Kernels kernels_of = {
     .quantize_floats = Set::quantize_floats,
     .add_scaled = Set::add_scaled,
     .largest_magnitude = Set::largest_magnitude,
+    .softmax_float = Set::softmax_float,
 };
 
 inline constexpr const Kernels& kernels_ref = kernels_of<RefKernels<Operands::kAny>>;

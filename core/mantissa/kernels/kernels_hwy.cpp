@@ -71,6 +71,7 @@ constinit const Kernels kernels_hwy = {
     .add_scaled = [](const AddScaled& a) { return HWY_DYNAMIC_DISPATCH(add_scaled)(a); },
     .largest_magnitude = [](const float* v,
                             int32_t n) { return HWY_DYNAMIC_DISPATCH(largest_magnitude)(v, n); },
+    .softmax_float = ref::softmax_float,
 };
 
 }  // namespace mantissa

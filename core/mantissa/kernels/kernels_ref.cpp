@@ -50,7 +50,7 @@ UpdateSeen RefKernels<kOperands>::update_float(const FloatUpdate& u) {
 }
 template <Operands kOperands>
 uint64_t RefKernels<kOperands>::quantize_floats(const QuantizeFloats& q) {
-  return ref::quantize_floats(q);
+  return ref::quantize_floats<kOperands>(q);
 }
 template <Operands kOperands>
 void RefKernels<kOperands>::add_scaled(const AddScaled& a) {
@@ -59,6 +59,10 @@ void RefKernels<kOperands>::add_scaled(const AddScaled& a) {
 template <Operands kOperands>
 float RefKernels<kOperands>::largest_magnitude(const float* values, int32_t count) {
   return ref::largest_magnitude(values, count);
+}
+template <Operands kOperands>
+float RefKernels<kOperands>::softmax_float(const FloatSoftmax& s) {
+  return ref::softmax_float(s);
 }
 
 template struct RefKernels<Operands::kAny>;

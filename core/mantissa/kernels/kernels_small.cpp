@@ -27,7 +27,7 @@ UpdateSeen SmallKernels<kOperands>::update_integer(const IntegerUpdate& u) {
 }
 template <Operands kOperands>
 uint64_t SmallKernels<kOperands>::quantize_floats(const QuantizeFloats& q) {
-  return small::quantize_floats(q);
+  return small::quantize_floats<kOperands>(q);
 }
 
 template struct SmallKernels<Operands::kAny>;

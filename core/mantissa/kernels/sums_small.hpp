@@ -177,8 +177,9 @@ uint32_t quantize(QuantizeFloats q) {  // by value, as a store to a code could c
   return saturated;
 }
 
-inline uint64_t quantize_floats(const QuantizeFloats& q) {
-  return q.element == Element::kInt8 ? quantize<int8_t>(q) : quantize<int16_t>(q);
+template <Operands kOperands>
+uint64_t quantize_floats(const QuantizeFloats& q) {
+  return is<kOperands>(q.element, Element::kInt8) ? quantize<int8_t>(q) : quantize<int16_t>(q);
 }
 
 }  // namespace mantissa::small

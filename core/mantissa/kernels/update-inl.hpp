@@ -257,8 +257,9 @@ uint64_t quantize_to(const QuantizeFloats& q) {
 }
 
 /// Returns the number of codes that did not fit.
-inline uint64_t quantize_floats(const QuantizeFloats& q) {
-  return q.element == Element::kInt8 ? quantize_to<int8_t>(q) : quantize_to<int16_t>(q);
+template <Operands kOperands = Operands::kAny>
+uint64_t quantize_floats(const QuantizeFloats& q) {
+  return is<kOperands>(q.element, Element::kInt8) ? quantize_to<int8_t>(q) : quantize_to<int16_t>(q);
 }
 
 inline void add_scaled(const AddScaled& a) {

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 
+#include "mantissa/kernels/softmax.hpp"
 #include "mantissa/num/fixed_math.hpp"
 #include "mantissa/num/rescale.hpp"
 
@@ -70,15 +71,13 @@ constexpr LossResult cross_entropy(int32_t* logits, int32_t classes, Multiplier 
   return {(bits_q24 * kLn2Q30) >> 30, best};
 }
 
-/// The same in float32: errors[c] = p[c] - onehot[c], sums in the order of the classes.
-constexpr LossResult cross_entropy(const float* logits, int32_t classes, int32_t label, float* errors) {
+/// The same in float32: errors[c] = p[c] - onehot[c], p and the logarithm of their sum from the kernel.
+constexpr LossResult cross_entropy(const float* logits, int32_t classes, int32_t label, float* errors,
+                                   float (*softmax)(const FloatSoftmax&)) {
   const int32_t best = first_largest(logits, classes);
-  float sum = 0.0f;
-  for (int32_t c = 0; c < classes; ++c) sum += exp_float(logits[c] - logits[best]);
-  if (errors != nullptr)
-    for (int32_t c = 0; c < classes; ++c)
-      errors[c] = exp_float(logits[c] - logits[best]) / sum - (c == label ? 1.0f : 0.0f);
-  const float loss = log_float(sum) - (logits[label] - logits[best]);
+  const float log_sum = softmax({logits, classes, logits[best], errors});
+  if (errors != nullptr) errors[label] -= 1.0f;
+  const float loss = log_sum - (logits[label] - logits[best]);
   return {int64_t(loss < 1e6f ? loss * 16777216.0f : 1e6f * 16777216.0f), best};
 }
 

@@ -119,7 +119,7 @@ TEST(CrossEntropy, TheFirstOfEqualLogitsIsPredicted) {
   EXPECT_EQ(
       cross_entropy(codes, 4, exponent_multiplier(Scale{}), 0, 127, static_cast<int8_t*>(nullptr)).prediction,
       1);
-  EXPECT_EQ(cross_entropy(reals, 4, 0, nullptr).prediction, 1);
+  EXPECT_EQ(cross_entropy(reals, 4, 0, nullptr, ref::softmax_float).prediction, 1);
 }
 
 TEST(CrossEntropy, Float32FollowsTheDefinition) {
@@ -129,7 +129,7 @@ TEST(CrossEntropy, Float32FollowsTheDefinition) {
     std::vector<float> logits(size_t(classes), 0.0f), errors(static_cast<size_t>(classes));
     for (float& x : logits) x = float(int32_t(random() % 40001) - 20000) / 1024;
     const Expected expected = softmax({logits.begin(), logits.end()}, label);
-    const LossResult result = cross_entropy(logits.data(), classes, label, errors.data());
+    const LossResult result = cross_entropy(logits.data(), classes, label, errors.data(), ref::softmax_float);
     ASSERT_EQ(result.prediction, expected.prediction);
     // exp is exact to 2^-22 of itself, the sum rounds once per class.
     const double relative = 2 * 0x1p-22 + classes * 0x1p-24;
@@ -140,7 +140,7 @@ TEST(CrossEntropy, Float32FollowsTheDefinition) {
   }
   const float apart[3] = {-3e38f, 3e38f, 0.0f};
   float errors[3];
-  const LossResult far = cross_entropy(apart, 3, 0, errors);
+  const LossResult far = cross_entropy(apart, 3, 0, errors, ref::softmax_float);
   EXPECT_EQ(errors[1], 1.0f);
   EXPECT_EQ(errors[0], -1.0f);
   EXPECT_GT(far.loss_q24, int64_t(100000 * kQ24));

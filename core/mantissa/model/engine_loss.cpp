@@ -7,7 +7,7 @@ LossResult Engine::sample_loss(const LayerPlan& l, int32_t sample, bool with_err
   const PlanSummary& p = plan_.summary;
   if (p.is_float)
     return cross_entropy(data<float>(p.logits_tensor, sample), p.classes, labels_[sample],
-                         with_errors ? data<float>(l.dy.tensor, sample) : nullptr);
+                         with_errors ? data<float>(l.dy.tensor, sample) : nullptr, kernels_->softmax_float);
   int32_t* logits = data<int32_t>(p.logits_tensor, sample);
   const Multiplier exponent = exponent_multiplier(forward_unit(l, sample).shifted(l.logits_shift));
   if (!with_errors)

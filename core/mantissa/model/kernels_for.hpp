@@ -48,6 +48,7 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   body(k.update_integer, integer_update);
   body(k.update_float, float_update);
   body(k.add_scaled, dynamic && float_update);
+  body(k.softmax_float, is_float);
   body(k.largest_magnitude, dynamic || (!is_float && float_weights));
 }
 
