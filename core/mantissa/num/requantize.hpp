@@ -71,8 +71,8 @@ constexpr int32_t rescale_counted(A accumulator, Multiplier by, Rounding roundin
 
 /// What all codes of a requantization share.
 struct Requantization {
-  Scale unit;   ///< of the sums
-  Scale scale;  ///< of the codes
+  Scale unit{};   ///< of the sums
+  Scale scale{};  ///< of the codes
   int bits = 8;
   Rounding rounding = Rounding::kHalfAway;
   RandomKey key{};  ///< for Stochastic; sum i draws random16(key, first_index + i)

@@ -85,7 +85,7 @@ Owned converted(Owned& from, Format format, const ConvertOptions& options = {}) 
 constexpr double kSlack = 1.0 + 1.0 / 4096;
 
 TEST(Convert, ErrorIsAtMostHalfAStepOrOne) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     Owned from = floats(any_values(), kChannels);
     if (*rc::gen::arbitrary<bool>()) from = converted(from, any_coded_format());
     const ConvertOptions options{.rounding = any_rounding(), .key = {*rc::gen::arbitrary<uint32_t>(), 1}};
@@ -93,11 +93,11 @@ TEST(Convert, ErrorIsAtMostHalfAStepOrOne) {
     Owned to = converted(from, any_coded_format(), options);
     for (size_t i = 0; i < kElements; ++i)
       RC_ASSERT(std::fabs(to.value(i) - from.value(i)) <= to.step(i) * (nearest ? 0.5 : 1.0) * kSlack);
-  });
+  }));
 }
 
 TEST(Convert, ZeroStaysZero) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     Owned from = floats(any_values(), kChannels);
     Owned coded = converted(from, any_coded_format(), {.rounding = any_rounding()});
     Owned twice = converted(coded, any_coded_format(), {.rounding = any_rounding()});
@@ -106,11 +106,11 @@ TEST(Convert, ZeroStaysZero) {
         RC_ASSERT(twice.value(i) == 0.0);
       }
     }
-  });
+  }));
 }
 
 TEST(Convert, FloatsAndBackIsTheSameCode) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     Owned from = floats(any_values(), kChannels);
     Owned coded = converted(from, any_coded_format(), {.rounding = any_rounding()});
     Owned values = converted(coded, float32_format());
@@ -119,11 +119,11 @@ TEST(Convert, FloatsAndBackIsTheSameCode) {
     const auto counts = convert(values.view(), again.view(), {.scales = TargetScales::kGiven});
     RC_ASSERT(counts.ok() && counts.value.saturated == 0);
     RC_ASSERT(again.codes == coded.codes);
-  });
+  }));
 }
 
 TEST(Convert, WiderWithTheSameScalesIsExact) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     Owned from = floats(any_values(), kChannels);
     const Format format = any_coded_format();
     RC_PRE(format.bits < 16);
@@ -139,11 +139,11 @@ TEST(Convert, WiderWithTheSameScalesIsExact) {
                        .scales = is_bfp ? TargetScales::kDynamic : TargetScales::kGiven})
                   .ok());
     for (size_t i = 0; i < kElements; ++i) RC_ASSERT(wide.value(i) == narrow.value(i));
-  });
+  }));
 }
 
 TEST(Convert, IsMonotonic) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     std::vector<float> values = any_values();
     std::sort(values.begin(), values.end());
     Owned from = floats(values);
@@ -152,11 +152,11 @@ TEST(Convert, IsMonotonic) {
     const Rounding rounding = *rc::gen::element(Rounding::kHalfAway, Rounding::kHalfEven, Rounding::kFloor);
     Owned to = converted(from, format, {.rounding = rounding});
     for (size_t i = 1; i < kElements; ++i) RC_ASSERT(int_repr(to.view(), i - 1) <= int_repr(to.view(), i));
-  });
+  }));
 }
 
 TEST(Convert, AsymUsesAllOfItsBandAndBfpDoesNotSaturate) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     Owned from = floats(any_values(), kChannels);
     const Format format = any_coded_format();
     Owned to(format, kElements, kChannels);
@@ -167,7 +167,7 @@ TEST(Convert, AsymUsesAllOfItsBandAndBfpDoesNotSaturate) {
       const CodeRange range = code_range(format);
       for (const int16_t z : to.zero_points) RC_ASSERT(z >= range.low && z <= range.high);
     }
-  });
+  }));
 }
 
 /// P(|mean - value| > t) <= 2 exp(-2 n t^2) for n draws within one step (Hoeffding): t makes that 10^-12.
@@ -191,7 +191,7 @@ TEST(Convert, StochasticRoundingIsUnbiased) {
 }
 
 TEST(Convert, AccumulatorsAreRequantized) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const auto sums = *rc::gen::container<std::vector<int32_t>>(kElements, rc::gen::arbitrary<int32_t>());
     Owned from(sym_int32_format(), kElements);
     std::memcpy(from.codes.data(), sums.data(), from.codes.size());
@@ -205,7 +205,7 @@ TEST(Convert, AccumulatorsAreRequantized) {
     std::vector<int16_t> codes(kElements);
     requantize(all, {from.scales[0], scale, bits, rounding, {1, 2}}, std::span(codes));
     for (size_t i = 0; i < kElements; ++i) RC_ASSERT(int_repr(to.view(), i) == codes[i]);
-  });
+  }));
 }
 
 TEST(Convert, SpecialFloats) {
