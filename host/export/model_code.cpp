@@ -27,6 +27,7 @@ class Fields {
 void add_parameters(Fields& fields, const Node& node) {
   if (node.bias == Bias::kNone) fields.add("bias", "mantissa::Bias::kNone");
   if (node.training == Training::kFrozen) fields.add("training", "mantissa::Training::kFrozen");
+  if (node.output == Output::kAccumulator) fields.add("output", "mantissa::Output::kAccumulator");
 }
 
 std::string conv1d_fields(const Node& node) {
@@ -61,6 +62,20 @@ std::string pool_fields(const Node& node) {
   return fields.in_braces();
 }
 
+std::string setting_fields(const WireSetting& setting) {
+  Fields fields;
+  fields.add_unless(0, "bits", setting.bits);
+  if (setting.scale != 0.0f) fields.add("scale", cpp_float(setting.scale));
+  return fields.in_braces();
+}
+
+std::string layer_norm_fields(const Node& node) {
+  Fields fields;
+  fields.add("epsilon", cpp_float(node.epsilon));
+  add_parameters(fields, node);
+  return fields.in_braces();
+}
+
 std::string node_code(const Node& node) {
   switch (node.op) {
     case Op::kLinear: return fmt::format("mantissa::linear({})", linear_fields(node));
@@ -70,6 +85,10 @@ std::string node_code(const Node& node) {
     case Op::kAvgPool1d: return fmt::format("mantissa::avg_pool1d({})", pool_fields(node));
     case Op::kGlobalAvgPool1d: return "mantissa::global_avg_pool1d()";
     case Op::kFlatten: return "mantissa::flatten()";
+    case Op::kLayerNorm: return fmt::format("mantissa::layer_norm({})", layer_norm_fields(node));
+    case Op::kQuantize:
+      return fmt::format("mantissa::quantize({{{}, {}}})", setting_fields(node.activation),
+                         setting_fields(node.error));
   }
   return "";
 }
@@ -140,6 +159,7 @@ std::string model_code(const Description& description) {
   std::string code =
       fmt::format("constexpr auto kModel = mantissa::make_model(\n    mantissa::Shape{{{}, {}}}",
                   description.input.steps, description.input.channels);
+  if (description.loss == Loss::kMse) code += ", mantissa::Loss::kMse";
   std::string comment;
   for (size_t i = 0; i < description.nodes.size(); ++i) {
     code += fmt::format(",{}\n    {}", comment, node_code(description.nodes[i]));

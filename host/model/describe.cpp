@@ -48,7 +48,9 @@ std::string bad_shape(const Subject& s) {
     case Op::kMaxPool1d:
     case Op::kAvgPool1d:
     case Op::kGlobalAvgPool1d:
-    case Op::kFlatten: break;
+    case Op::kFlatten:
+    case Op::kQuantize:
+    case Op::kLayerNorm: break;
   }
   return fmt::format("{}: {} arrive, and it takes {}; change the layers before it or the [input]", s.layer,
                      s.error.found, s.error.limit);
@@ -138,9 +140,16 @@ std::string detail_sentence(const Subject& s) {
     case Detail::kTileBytes: return "at least 1 byte for a tile";
     case Detail::kFormat: return "layers compute with float32 and sym formats that have one scale per tensor";
     case Detail::kAlignment: return "an alignment of 8, 16, 32 or 64";
+    case Detail::kRawAccumulator:
+      return "output = \"accumulator\" passes on the sums themselves, which only a quantize can read; put "
+             "one behind it, "
+             "or leave 'output' out";
+    case Detail::kNormTooWide: return "the sums of its channels do not fit 32 bits";
+    case Detail::kFixedScale: return "a fixed scale is positive and finite, or left out";
     case Detail::kLossNeedsLogits:
-      return "the loss needs scores of any sign, so the last layer must be linear or a pool; end the model "
-             "with one";
+      return "the loss needs sums of any sign, so the last layer must be linear, conv1d, layer_norm or an "
+             "average; end "
+             "the model with one";
   }
   return "";
 }
@@ -182,6 +191,11 @@ std::string unsupported(const Subject& s) {
         "{}: {} stores gradients in {} bits, which this version does not build; use gradient = "
         "\"float32\" or \"exact\"",
         s.layer, s.recipe, s.error.found);
+  if (s.error.detail == Detail::kNormTooWide)
+    return fmt::format("{}: it has {} channels; {}: under {} at most {} do", s.layer, s.error.found,
+                       detail_sentence(s), s.recipe, s.error.limit);
+  if (s.error.detail == Detail::kRawAccumulator || s.error.detail == Detail::kFixedScale)
+    return fmt::format("{}: {}", s.layer, detail_sentence(s));
   return fmt::format("{}: this version does not build it: {}", s.layer, detail_sentence(s));
 }
 

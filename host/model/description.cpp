@@ -22,6 +22,9 @@ constexpr IntegerRange kWindow{1, 1 << 15};  // kernel, stride, dilation: a prod
 constexpr IntegerRange kPadSteps{0, 1 << 15};
 constexpr int64_t kMaxSampleSize = 1 << 24;
 constexpr IntegerRange kClasses{2, 1 << 16};
+constexpr IntegerRange kBits{2, 16};
+constexpr NumberRange kFixedScale{1e-30, 1e30};
+constexpr NumberRange kEpsilon{0.0, 1.0};
 
 void read_input(const TomlReader& input, Description& d) {
   input.allow({"steps", "channels", "layout"});
@@ -80,11 +83,12 @@ void read_padding(const TomlReader& layer, Node& node) {
 void read_parameters(const TomlReader& layer, Node& node) {
   node.bias = layer.boolean("bias", true) ? Bias::kPerOutput : Bias::kNone;
   node.training = layer.boolean("trainable", true) ? Training::kTrainable : Training::kFrozen;
+  if (node.is_product()) node.output = layer.choice<Output>("output", kOutputs, Output::kCodes);
 }
 
 Node read_conv1d(const TomlReader& layer) {
-  layer.allow(
-      {"type", "name", "channels", "kernel", "stride", "dilation", "groups", "padding", "bias", "trainable"});
+  layer.allow({"type", "name", "channels", "kernel", "stride", "dilation", "groups", "padding", "bias",
+               "trainable", "output"});
   Node node = conv1d({.channels = layer.integer("channels", kChannels),
                       .kernel = layer.integer("kernel", kWindow),
                       .stride = layer.integer("stride", kWindow, 1),
@@ -99,10 +103,27 @@ Node read_conv1d(const TomlReader& layer) {
 }
 
 Node read_linear(const TomlReader& layer) {
-  layer.allow({"type", "name", "features", "bias", "trainable"});
+  layer.allow({"type", "name", "features", "bias", "trainable", "output"});
   Node node = linear({.features = layer.integer("features", kChannels)});
   read_parameters(layer, node);
   return node;
+}
+
+Node read_layer_norm(const TomlReader& layer) {
+  layer.allow({"type", "name", "epsilon", "bias", "trainable"});
+  Node node = layer_norm({.epsilon = static_cast<float>(layer.number("epsilon", kEpsilon, 1e-5))});
+  read_parameters(layer, node);
+  return node;
+}
+
+/// bits and scale of the wire, error_bits and error_scale of its error; what is left out is as the recipe says.
+Node read_quantize(const TomlReader& layer) {
+  layer.allow({"type", "name", "bits", "scale", "error_bits", "error_scale"});
+  const auto setting = [&](std::string_view bits, std::string_view scale) {
+    return WireSetting{static_cast<uint8_t>(layer.has(bits) ? layer.integer(bits, kBits) : 0),
+                       layer.has(scale) ? static_cast<float>(layer.number(scale, kFixedScale)) : 0.0f};
+  };
+  return quantize({setting("bits", "scale"), setting("error_bits", "error_scale")});
 }
 
 Pool1dOptions read_pool(const TomlReader& layer) {
@@ -124,6 +145,8 @@ Node read_node(const TomlReader& layer, Op op) {
     case Op::kAvgPool1d: return avg_pool1d(read_pool(layer));
     case Op::kGlobalAvgPool1d: return read_plain(layer, global_avg_pool1d());
     case Op::kFlatten: return read_plain(layer, flatten());
+    case Op::kQuantize: return read_quantize(layer);
+    case Op::kLayerNorm: return read_layer_norm(layer);
   }
   return {};
 }
@@ -152,7 +175,7 @@ void read_layers(const TomlReader& top, Description& d) {
 int32_t known_outputs(const std::vector<Node>& nodes) {
   for (size_t i = nodes.size(); i-- > 0;) {
     if (nodes[i].op == Op::kFlatten) return 0;
-    if (nodes[i].has_parameters()) return nodes[i].outputs;
+    if (nodes[i].is_product()) return nodes[i].outputs;
   }
   return 0;
 }
@@ -192,7 +215,7 @@ Description parse_description(std::string_view toml_text, std::string_view sourc
   top.allow({"name", "loss", "input", "output", "layer", "training"});
   Description d;
   d.name = top.name("name");
-  if (top.has("loss")) top.choice<Loss>("loss", kLosses);
+  d.loss = top.choice<Loss>("loss", kLosses, d.loss);
   read_input(top.table("input"), d);
   if (top.has("output")) read_output(top.table("output"), d);
   read_layers(top, d);

@@ -62,6 +62,7 @@ struct TrainingDefaults {
 struct Description {
   std::string name;
   Shape input = {};
+  Loss loss = Loss::kCrossEntropy;
   SampleLayout layout = SampleLayout::kChannelsLast;
   int classes = 0;                            ///< 0: as the labels say
   std::vector<std::string> class_names = {};  ///< empty, or one per class
@@ -70,7 +71,7 @@ struct Description {
   TrainingDefaults training = {};
 
   /// A view of this description, which must outlive it.
-  Model model() const& { return {input, nodes}; }
+  Model model() const& { return {input, nodes, loss}; }
   Model model() const&& = delete;
   InputShape input_shape() const { return {input.steps, input.channels, layout}; }
 };

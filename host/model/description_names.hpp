@@ -16,6 +16,8 @@ inline constexpr Named<Op> kOps[] = {
     {"avg_pool1d", Op::kAvgPool1d},
     {"global_avg_pool1d", Op::kGlobalAvgPool1d},
     {"flatten", Op::kFlatten},
+    {"quantize", Op::kQuantize},
+    {"layer_norm", Op::kLayerNorm},
 };
 
 /// kExplicit is written as numbers.
@@ -27,7 +29,9 @@ inline constexpr Named<SampleLayout> kLayouts[] = {{"channels_first", SampleLayo
 inline constexpr Named<Schedule> kSchedules[] = {{"constant", Schedule::kConstant},
                                                  {"linear", Schedule::kLinear}};
 
-enum class Loss : uint8_t { kCrossEntropy };
-inline constexpr Named<Loss> kLosses[] = {{"cross_entropy", Loss::kCrossEntropy}};
+inline constexpr Named<Loss> kLosses[] = {{"cross_entropy", Loss::kCrossEntropy}, {"mse", Loss::kMse}};
+
+inline constexpr Named<Output> kOutputs[] = {{"codes", Output::kCodes},
+                                             {"accumulator", Output::kAccumulator}};
 
 }  // namespace mantissa::host

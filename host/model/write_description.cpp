@@ -14,6 +14,12 @@ std::string name_list(const std::vector<std::string>& names) {
   return fmt::format("[{}]", out);
 }
 
+/// With a point, as TOML has integers too; reads back as the same float32.
+std::string number_text(float value) {
+  const std::string text = fmt::format("{}", value);
+  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
+}
+
 std::string padding_text(const Node& node) {
   if (node.padding == Padding::kExplicit) return fmt::format("[{}, {}]", node.pad_left, node.pad_right);
   return toml_string(name_of(node.padding, kPaddings));
@@ -24,14 +30,31 @@ std::string parameter_keys(const Node& node) {
                      node.training == Training::kTrainable);
 }
 
+std::string output_key(const Node& node) {
+  return node.output == Output::kCodes
+             ? ""
+             : fmt::format("output = {}\n", toml_string(name_of(node.output, kOutputs)));
+}
+
+std::string setting_keys(const WireSetting& setting, std::string_view prefix) {
+  std::string out;
+  if (setting.bits != 0) out += fmt::format("{}bits = {}\n", prefix, setting.bits);
+  if (setting.scale != 0.0f) out += fmt::format("{}scale = {}\n", prefix, number_text(setting.scale));
+  return out;
+}
+
 std::string attributes(const Node& node) {
   switch (node.op) {
-    case Op::kLinear: return fmt::format("features = {}\n{}", node.outputs, parameter_keys(node));
+    case Op::kLinear:
+      return fmt::format("features = {}\n{}{}", node.outputs, parameter_keys(node), output_key(node));
     case Op::kConv1d:
       return fmt::format(
-          "channels = {}\nkernel = {}\nstride = {}\ndilation = {}\ngroups = {}\npadding = {}\n{}",
+          "channels = {}\nkernel = {}\nstride = {}\ndilation = {}\ngroups = {}\npadding = {}\n{}{}",
           node.outputs, node.kernel, node.stride, node.dilation, node.groups, padding_text(node),
-          parameter_keys(node));
+          parameter_keys(node), output_key(node));
+    case Op::kLayerNorm:
+      return fmt::format("epsilon = {}\n{}", number_text(node.epsilon), parameter_keys(node));
+    case Op::kQuantize: return setting_keys(node.activation, "") + setting_keys(node.error, "error_");
     case Op::kMaxPool1d:
     case Op::kAvgPool1d: return fmt::format("kernel = {}\nstride = {}\n", node.kernel, node.stride);
     case Op::kRelu:
@@ -60,8 +83,8 @@ std::string training_table(const TrainingDefaults& t) {
 }  // namespace
 
 std::string write_description(const Description& d) {
-  std::string out = fmt::format("name = {}\nloss = {}\n", toml_string(d.name),
-                                toml_string(name_of(Loss::kCrossEntropy, kLosses)));
+  std::string out =
+      fmt::format("name = {}\nloss = {}\n", toml_string(d.name), toml_string(name_of(d.loss, kLosses)));
   out += fmt::format("\n[input]\nsteps = {}\nchannels = {}\nlayout = {}\n", d.input.steps, d.input.channels,
                      toml_string(name_of(d.layout, kLayouts)));
   out += output_table(d);

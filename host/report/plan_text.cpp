@@ -50,6 +50,7 @@ const char* words_of(Reduction reduction) {
     case Reduction::kGradient: return "weight gradient";
     case Reduction::kBiasGradient: return "bias gradient";
     case Reduction::kPool: return "pool";
+    case Reduction::kNorm: return "norm";
   }
   return "";
 }

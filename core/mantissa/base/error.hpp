@@ -48,6 +48,9 @@ enum class Detail : uint8_t {
   kThreads,          // 1 to 1024
   kTileBytes,        // at least 1
   kAlignment,        // 8, 16, 32 or 64
+  kRawAccumulator,   // sums that are passed on as they are must be read by a Quantize
+  kNormTooWide,      // found: channels of a LayerNorm; limit: the most that its sums allow
+  kFixedScale,       // the scale of a Quantize must be positive and finite
   kFormat,           // layers compute with Float32, Sym and SymInt32, one scale per tensor; found: FormatKind
 };
 

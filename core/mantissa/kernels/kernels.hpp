@@ -2,6 +2,7 @@
 // only what its constant table names. Every set gives the same bits as kernels_ref.
 #pragma once
 #include "mantissa/kernels/gemm.hpp"
+#include "mantissa/kernels/layer_norm.hpp"
 #include "mantissa/kernels/pool.hpp"
 #include "mantissa/kernels/softmax.hpp"
 #include "mantissa/kernels/sums.hpp"
@@ -26,6 +27,9 @@ struct Kernels {
   void (*add_scaled)(const AddScaled&) = nullptr;
   float (*largest_magnitude)(const float* values, int32_t count) = nullptr;
   float (*softmax_float)(const FloatSoftmax&) = nullptr;
+  void (*norm_forward)(const NormForward&) = nullptr;
+  NormSeen (*norm_backward)(const NormBackward&) = nullptr;
+  void (*norm_gradient)(const NormGradient&) = nullptr;
 };
 
 /// The normative reference, for every target. What other sets do not do in a way of their own, they do as this one.
@@ -47,6 +51,9 @@ struct RefKernels {
   static void add_scaled(const AddScaled& a);
   static float largest_magnitude(const float* values, int32_t count);
   static float softmax_float(const FloatSoftmax& s);
+  static void norm_forward(const NormForward& f);
+  static NormSeen norm_backward(const NormBackward& b);
+  static void norm_gradient(const NormGradient& g);
 };
 
 template <class Set>
@@ -67,6 +74,9 @@ inline constexpr Kernels kernels_of = {
     .add_scaled = Set::add_scaled,
     .largest_magnitude = Set::largest_magnitude,
     .softmax_float = Set::softmax_float,
+    .norm_forward = Set::norm_forward,
+    .norm_backward = Set::norm_backward,
+    .norm_gradient = Set::norm_gradient,
 };
 
 inline constexpr const Kernels& kernels_ref = kernels_of<RefKernels<Operands::kAny>>;

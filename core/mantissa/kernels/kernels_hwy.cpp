@@ -72,6 +72,9 @@ constinit const Kernels kernels_hwy = {
     .largest_magnitude = [](const float* v,
                             int32_t n) { return HWY_DYNAMIC_DISPATCH(largest_magnitude)(v, n); },
     .softmax_float = ref::softmax_float,
+    .norm_forward = RefKernels<Operands::kAny>::norm_forward,
+    .norm_backward = RefKernels<Operands::kAny>::norm_backward,
+    .norm_gradient = RefKernels<Operands::kAny>::norm_gradient,
 };
 
 }  // namespace mantissa

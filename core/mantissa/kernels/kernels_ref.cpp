@@ -1,6 +1,8 @@
 // The reference set: the plain loops, compiled for whatever the target is.
 #include "mantissa/kernels/kernels.hpp"
 
+#include "mantissa/kernels/layer_norm-inl.hpp"
+
 #define MANTISSA_KERNEL_NAMESPACE ref
 #include "mantissa/kernels/pool-inl.hpp"
 #include "mantissa/kernels/sums-inl.hpp"
@@ -63,6 +65,18 @@ float RefKernels<kOperands>::largest_magnitude(const float* values, int32_t coun
 template <Operands kOperands>
 float RefKernels<kOperands>::softmax_float(const FloatSoftmax& s) {
   return ref::softmax_float(s);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::norm_forward(const NormForward& f) {
+  return ref::norm_forward(f);
+}
+template <Operands kOperands>
+NormSeen RefKernels<kOperands>::norm_backward(const NormBackward& b) {
+  return ref::norm_backward(b);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::norm_gradient(const NormGradient& g) {
+  return ref::norm_gradient(g);
 }
 
 template struct RefKernels<Operands::kAny>;

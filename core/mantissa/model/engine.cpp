@@ -68,6 +68,7 @@ void Engine::initialize(uint64_t seed) {
   for (int16_t i = 0; i < plan_.summary.layers; ++i) {
     const LayerPlan& l = plan_.layers[size_t(i)];
     if (!l.node.has_parameters()) continue;
+    const bool is_norm = l.node.op == Op::kLayerNorm;
     // 1 / sqrt(fan_in) with 30 bits below the point.
     const Scale bound = Scale::normalized(sqrt_floor((uint64_t(1) << 60) / uint32_t(l.fan_in)), -30);
     const Scale unit = bound / Scale::normalized(32767, 0);
@@ -78,14 +79,23 @@ void Engine::initialize(uint64_t seed) {
         const int32_t code = int32_t(random16(key, uint32_t(at))) - 32768;
         return code < -32767 ? -32767 : code;
       };
+      const float one = which == ParameterStream::kWeightInit ? 1.0f : 0.0f;  // gamma; beta
       if (l.formats.parameter.is_float()) {
         const float step = unit.to_float();
-        for (int32_t k = 0; k < n; ++k) data<float>(tensor)[k] = step * float(draw(k));
+        for (int32_t k = 0; k < n; ++k) data<float>(tensor)[k] = is_norm ? one : step * float(draw(k));
         return;
       }
       const CodeView view = code_view(l, tensor);
-      const Scale scale = bound / Scale::normalized(uint32_t(view.range.high - view.range.high / 4), 0);
+      const Scale scale =
+          (is_norm ? Scale{} : bound) / Scale::normalized(uint32_t(view.range.high - view.range.high / 4), 0);
       state(slot).scale = scale;
+      if (is_norm) {
+        const int32_t code =
+            rescale(int32_t(one), multiplier(Scale{} / scale), Rounding::kHalfAway, view.range);
+        for (int32_t k = 0; k < n; ++k) store_code(view, uint32_t(k), code);
+        state(slot).scale = scale;
+        return;
+      }
       const Multiplier by = multiplier(unit / scale);
       for (int32_t k = 0; k < n; ++k)
         store_code(view, uint32_t(k), rescale(draw(k), by, Rounding::kHalfAway, view.range));
@@ -114,21 +124,21 @@ float Engine::parameter_value(const LayerPlan& l, int16_t tensor, int32_t i) con
   return float(load_code(code_view(l, tensor), uint32_t(i))) * state(slot).scale.to_float();
 }
 
-void Engine::begin_batch(int32_t samples, const SgdSettings& settings, const float* x, int32_t label) {
+void Engine::begin_batch(int32_t samples, const SgdSettings& settings, const float* x, Targets first) {
   training_ = true;
   settings_ = settings;
   batch_samples_ = samples;
   batch_offset_ = 0;
   const bool delayed = !plan_.summary.is_float && plan_.summary.scaling == Scaling::kDelayed;
-  if (delayed && !progress_.calibrated) calibrate(x, label);
+  if (delayed && !progress_.calibrated) calibrate(x, first);
   progress_.calibrated = true;
   clear_gradients();
   for (int32_t i = 0; i < plan_.summary.first_step; ++i) run_step(plan_.steps[size_t(i)]);
 }
 
-BatchResult Engine::accumulate(const float* x, const int32_t* labels, int32_t count) {
+BatchResult Engine::accumulate(const float* x, Targets targets, int32_t count) {
   x_ = x;
-  labels_ = labels;
+  targets_ = targets;
   count_ = count;
   result_ = {};
   for (int32_t i = plan_.summary.first_step; i < plan_.summary.steps; ++i)
@@ -141,22 +151,25 @@ void Engine::end_batch() {
   for (const Step& step : plan_.steps)
     if (step.kind == StepKind::kUpdate) run_step(step);
   if (!plan_.summary.is_float && plan_.summary.scaling == Scaling::kDelayed) {
+    const auto roll = [this](const Wire& wire, const Wire& source) {
+      if (wire.has_own_scale(source))
+        roll_scale(wire.slot, plan_.tensors[size_t(wire.tensor)].format.max_code());
+    };
     for (const LayerPlan& l : plan_.layers) {
-      if (l.y.slot >= 0 && l.y.slot != l.x.slot)
-        roll_scale(l.y.slot, plan_.tensors[size_t(l.y.tensor)].format.max_code());
-      if (l.dx.slot >= 0 && l.dx.slot != l.dy.slot)
-        roll_scale(l.dx.slot, plan_.tensors[size_t(l.dx.tensor)].format.max_code());
+      roll(l.y, l.x);
+      roll(l.dx, l.dy);
     }
+    roll(plan_.summary.loss_wire, {});
   }
   ++progress_.step;
   training_ = false;
 }
 
-BatchResult Engine::evaluate(const float* x, const int32_t* labels, int32_t count, int32_t* predictions) {
+BatchResult Engine::evaluate(const float* x, Targets targets, int32_t count, int32_t* predictions) {
   const bool was_training = training_;  // within a batch, what comes after goes on with it
   training_ = false;
   x_ = x;
-  labels_ = labels;
+  targets_ = targets;
   count_ = count;
   predictions_ = predictions;
   result_ = {};
@@ -187,10 +200,9 @@ void Engine::execute(const Step& step) {
 }
 
 /// Sets every delayed scale from one sample: each rounding runs twice, first to look, then to round.
-void Engine::calibrate(const float* x, int32_t label) {
-  const int32_t labels[1] = {label};
+void Engine::calibrate(const float* x, Targets first) {
   x_ = x;
-  labels_ = labels;
+  targets_ = first;
   count_ = 1;
   observing_ = true;
   clear_gradients();
@@ -201,7 +213,7 @@ void Engine::calibrate(const float* x, int32_t label) {
     const LayerPlan& l = plan_.layers[size_t(step.layer)];
     const Wire& wire = step.kind == StepKind::kForward ? l.y : l.dx;
     const Wire& source = step.kind == StepKind::kForward ? l.x : l.dy;
-    if (wire.slot < 0 || wire.slot == source.slot) continue;
+    if (!wire.has_own_scale(source)) continue;
     roll_scale(wire.slot, plan_.tensors[size_t(wire.tensor)].format.max_code());
     run_step(step);
     state(wire.slot).saturated = 0;

@@ -6,7 +6,7 @@
 #include "mantissa/base/executor.hpp"
 #include "mantissa/base/hash.hpp"
 #include "mantissa/kernels/kernels.hpp"
-#include "mantissa/losses/cross_entropy.hpp"
+#include "mantissa/losses/mse.hpp"
 #include "mantissa/model/planner.hpp"
 #include "mantissa/optim/sgd.hpp"
 
@@ -16,6 +16,16 @@ namespace mantissa {
 struct BatchResult {
   int64_t loss_q24 = 0;  ///< nats, Q24, summed
   int32_t correct = 0;
+};
+
+/// What the outputs of samples should be: labels, from 0, which MSE takes as onehot; or, for MSE, `outputs` values per sample.
+struct Targets {
+  const int32_t* labels = nullptr;
+  const float* values = nullptr;
+
+  constexpr Targets() = default;
+  constexpr Targets(const int32_t* of_classes) : labels(of_classes) {}
+  constexpr Targets(const float* of_outputs) : values(of_outputs) {}
 };
 
 /// Told when a step of the plan begins and ends, to measure it. kUpdate also within kGradient, where they are one.
@@ -49,11 +59,14 @@ class Engine {
   /// The largest magnitude of the inputs, which sets the scale of their codes; not used with dynamic scales or float32.
   void set_input_range(float largest);
 
-  /// Opens a batch of `samples` (at most the plan's). In the very first one, `x` and `label` of its first sample set the
+  /// Opens a batch of `samples` (at most the plan's). In the very first one, `x` and the target of its first sample set the
   /// delayed scales; sample() must then be filled again, since those scales take all steps.
-  void begin_batch(int32_t samples, const SgdSettings& settings, const float* x, int32_t label);
+  void begin_batch(int32_t samples, const SgdSettings& settings, const float* x, Targets first);
+  void begin_batch(int32_t samples, const SgdSettings& settings, const float* x, int32_t label) {
+    begin_batch(samples, settings, x, Targets(&label));
+  }
   /// Forward and backward of the next `count` samples, at most the plan's micro-batch.
-  BatchResult accumulate(const float* x, const int32_t* labels, int32_t count);
+  BatchResult accumulate(const float* x, Targets targets, int32_t count);
   /// Updates the parameters (where a fused update has not) and the scales.
   void end_batch();
 
@@ -62,7 +75,7 @@ class Engine {
   std::span<float> sample() const;
 
   /// Forward only; changes no state but the counters of saturated codes. Predictions go to `predictions` if not null.
-  BatchResult evaluate(const float* x, const int32_t* labels, int32_t count, int32_t* predictions);
+  BatchResult evaluate(const float* x, Targets targets, int32_t count, int32_t* predictions);
 
   void set_probe(const Probe& probe) { probe_ = probe; }
 
@@ -109,10 +122,22 @@ class Engine {
   void run_forward(const LayerPlan& l);
   void forward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, int32_t worker);
   void forward_pool(const LayerPlan& l, int32_t sample, int32_t worker);
+  const void* bias_row(const LayerPlan& l, int32_t sample, int32_t worker) const;
+  void forward_norm(const LayerPlan& l, int32_t sample, int32_t worker);
+  void backward_norm(const LayerPlan& l, int32_t sample, int32_t worker);
+  void norm_gradient_rows(const LayerPlan& l, int32_t worker);
+  NormStep norm_step(const LayerPlan& l, int32_t sample, int32_t step, int32_t worker) const;
+  void requantize(const Wire& from, const Wire& to, const ProductPlan& product, Shape shape, int32_t sample,
+                  int32_t worker);
+  void round_sums(const Wire& wire, const void* sums, Element element, Scale unit, int32_t sample,
+                  int32_t row, int32_t rows, int32_t columns, int32_t code_stride, uint64_t magnitude,
+                  int32_t worker);
   void round_wire(const Wire& wire, const ProductPlan& product, Scale unit, int32_t sample, int32_t row,
                   int32_t rows, int32_t columns, int32_t code_stride, uint64_t magnitude, int32_t worker);
   void run_loss(const LayerPlan& l);
-  LossResult sample_loss(const LayerPlan& l, int32_t sample, bool with_errors) const;
+  LossResult sample_loss(const LayerPlan& l, int32_t sample, bool with_errors);
+  LossResult sample_mse(const LayerPlan& l, int32_t sample, bool with_errors);
+  Scale gradient_unit(const LayerPlan& l, int32_t sample) const;
   void run_backward(const LayerPlan& l);
   void backward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, int32_t worker);
   void backward_pool(const LayerPlan& l, int32_t sample, int32_t worker);
@@ -141,7 +166,7 @@ class Engine {
   static Scale first_momentum_scale(const LayerPlan& l, Scale unit, uint64_t largest);
   Scale next_momentum_scale(const LayerPlan& l, const ParameterUpdate& u, const UpdateSeen& seen) const;
   void refit_parameters(const LayerPlan& l, int16_t tensor, int16_t slot, const UpdateSeen& seen);
-  void calibrate(const float* x, int32_t label);
+  void calibrate(const float* x, Targets first);
 
   PlanView plan_;
   std::byte* arena_ = nullptr;
@@ -153,7 +178,7 @@ class Engine {
   Progress progress_;
   SgdSettings settings_;
   const float* x_ = nullptr;
-  const int32_t* labels_ = nullptr;
+  Targets targets_;
   int32_t count_ = 0;          // samples in this micro-batch
   int32_t batch_samples_ = 1;  // samples in this batch
   int32_t batch_offset_ = 0;   // samples of this batch before this micro-batch

@@ -7,14 +7,20 @@ namespace mantissa {
 Scale Engine::backward_unit(const LayerPlan& l, int32_t sample) const {
   if (plan_.summary.is_float) return {};
   const Scale dy = wire_scale(l.dy, sample);
+  // Of a LayerNorm: of the sums times the step's inverse square root.
+  if (l.node.op == Op::kLayerNorm) return (dy * weight_scale(l) / wire_scale(l.x, sample)).shifted(-24);
+  if (l.node.op == Op::kQuantize) return dy;
   if (l.node.has_parameters()) return dy * weight_scale(l);
   return l.node.op == Op::kMaxPool1d ? dy : dy / Scale::normalized(uint32_t(l.node.kernel), 0);
 }
 
 void Engine::run_backward(const LayerPlan& l) {
-  if (!l.node.has_parameters()) {
-    parallel(count_, int64_t(count_) * l.in.size() * 16,
-             [&](int32_t s, int32_t worker) { backward_pool(l, s, worker); });
+  if (!l.node.is_product()) {
+    parallel(count_, int64_t(count_) * l.in.size() * 16, [&](int32_t s, int32_t worker) {
+      if (l.node.op == Op::kLayerNorm) return backward_norm(l, s, worker);
+      if (l.node.op == Op::kQuantize) return requantize(l.dy, l.dx, l.backward, l.in, s, worker);
+      backward_pool(l, s, worker);
+    });
   } else {
     const bool is_linear = l.node.op == Op::kLinear;
     const Tensor& dyt = plan_.tensors[size_t(l.dy.tensor)];
@@ -190,6 +196,7 @@ void Engine::gradient_rows(const LayerPlan& l, int32_t row, int32_t rows, int32_
         size_t(rows) * element_bytes(bt.element);  // a store to a byte may change what bt says
     for (size_t i = 0; i < bytes; ++i) first[i] = std::byte(0);
   }
+  if (l.node.op == Op::kLayerNorm) return norm_gradient_rows(l, worker);
   void* sums = gradient_sums(l, row, worker);
   if (dynamic) {
     if (fused)

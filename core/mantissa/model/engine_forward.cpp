@@ -27,6 +27,8 @@ Scale Engine::weight_scale(const LayerPlan& l) const {
 Scale Engine::forward_unit(const LayerPlan& l, int32_t sample) const {
   if (plan_.summary.is_float) return {};
   const Scale x = wire_scale(l.x, sample);
+  if (l.node.op == Op::kLayerNorm) return weight_scale(l).shifted(-normalized_bits(l.in.channels));
+  if (l.node.op == Op::kQuantize) return x;
   return l.node.has_parameters() ? x * weight_scale(l) : x / Scale::normalized(uint32_t(l.node.kernel), 0);
 }
 
@@ -163,9 +165,14 @@ void Engine::load_input(int32_t sample) {
 
 void Engine::run_forward(const LayerPlan& l) {
   const int64_t work = int64_t(count_) * l.out.steps * l.weights;
-  if (!l.node.has_parameters()) {
-    parallel(count_, int64_t(count_) * l.in.size() * 16,
-             [&](int32_t s, int32_t worker) { forward_pool(l, s, worker); });
+  if (l.bias_operand >= 0 && plan_.summary.scaling == Scaling::kDelayed)
+    make_bias_operand(l, 0, data<int32_t>(l.bias_operand), 0);
+  if (!l.node.is_product()) {
+    parallel(count_, int64_t(count_) * l.in.size() * 16, [&](int32_t s, int32_t worker) {
+      if (l.node.op == Op::kLayerNorm) return forward_norm(l, s, worker);
+      if (l.node.op == Op::kQuantize) return requantize(l.x, l.y, l.forward, l.out, s, worker);
+      forward_pool(l, s, worker);
+    });
   } else {
     const bool is_linear = l.node.op == Op::kLinear;
     const GemmOperand x = {data<>(l.x.tensor), plan_.tensors[size_t(l.x.tensor)].element, 0, 0, 0};
@@ -179,8 +186,6 @@ void Engine::run_forward(const LayerPlan& l) {
         g.scratch = scratch(l.forward, group, 0);
         kernels_->gemm->prepare(g);
       }
-    if (l.bias_operand >= 0 && plan_.summary.scaling == Scaling::kDelayed)
-      make_bias_operand(l, 0, data<int32_t>(l.bias_operand), 0);
     if (is_linear) {
       const int32_t tile = l.forward.tile_rows;
       parallel((count_ + tile - 1) / tile, work, [&](int32_t i, int32_t worker) {
@@ -199,6 +204,16 @@ void Engine::run_forward(const LayerPlan& l) {
   if (l.bias_operand >= 0) collect_bias(l);
   if (!plan_.summary.is_float && plan_.summary.scaling == Scaling::kDelayed && l.y.slot != l.x.slot)
     collect(l.y.slot, forward_unit(l, 0));
+}
+
+/// Biases as they join the sums. Those of dynamic scales are made for the sample.
+const void* Engine::bias_row(const LayerPlan& l, int32_t sample, int32_t worker) const {
+  if (l.bias < 0) return nullptr;
+  if (plan_.summary.is_float) return data<>(l.bias);
+  if (plan_.summary.scaling == Scaling::kDelayed) return data<>(l.bias_operand);
+  int32_t* bias = data<int32_t>(l.bias_operand, worker);
+  make_bias_operand(l, sample, bias, worker);
+  return bias;
 }
 
 /// Some rows of a sample, or, for Linear, some samples: product, bias, ReLU, rounding.
@@ -231,14 +246,7 @@ void Engine::forward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32
   finish.columns = l.out.channels;
   finish.stride = stride;
   finish.activation = l.relu_output ? Activation::kRelu : Activation::kNone;
-  if (l.bias >= 0) {
-    finish.bias = data<>(plan_.summary.is_float ? l.bias : l.bias_operand);
-    if (!plan_.summary.is_float && plan_.summary.scaling == Scaling::kDynamic) {
-      int32_t* bias = data<int32_t>(l.bias_operand, worker);
-      make_bias_operand(l, sample, bias, worker);
-      finish.bias = bias;
-    }
-  }
+  finish.bias = bias_row(l, sample, worker);
   const uint64_t magnitude = kernels_->finish_sums(finish);
   if (direct) return;
   if (logits) {
@@ -256,11 +264,19 @@ void Engine::forward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32
 void Engine::round_wire(const Wire& wire, const ProductPlan& product, Scale unit, int32_t sample, int32_t row,
                         int32_t rows, int32_t columns, int32_t code_stride, uint64_t magnitude,
                         int32_t worker) {
-  if (plan_.summary.scaling == Scaling::kDynamic) set_dynamic_scale(wire, sample, magnitude, unit);
+  if (plan_.summary.scaling == Scaling::kDynamic && !wire.fixed)
+    set_dynamic_scale(wire, sample, magnitude, unit);
+  round_sums(wire, data<>(product.tile, worker), product.accumulator, unit, sample, row, rows, columns,
+             code_stride, magnitude, worker);
+}
+
+void Engine::round_sums(const Wire& wire, const void* sums, Element element, Scale unit, int32_t sample,
+                        int32_t row, int32_t rows, int32_t columns, int32_t code_stride, uint64_t magnitude,
+                        int32_t worker) {
   const Tensor& t = plan_.tensors[size_t(wire.tensor)];
   RescaleSums r;
-  r.sums = data<>(product.tile, worker);
-  r.element = product.accumulator;
+  r.sums = sums;
+  r.element = element;
   r.rows = rows;
   r.columns = columns;
   r.by = multiplier(unit / wire_scale(wire, sample));
@@ -275,6 +291,27 @@ void Engine::round_wire(const Wire& wire, const ProductPlan& product, Scale unit
   const Seen seen = {magnitude, kernels_->rescale_sums(r)};
   WorkerCounter& counter = data<WorkerCounter>(plan_.summary.counters_tensor)[worker];
   counter.wire.merge(seen);
+}
+
+/// Codes into another format or scale: sums of one term, rounded as all are.
+void Engine::requantize(const Wire& from, const Wire& to, const ProductPlan& product, Shape shape,
+                        int32_t sample, int32_t worker) {
+  const Tensor& t = plan_.tensors[size_t(from.tensor)];
+  clear_halo(to.tensor, sample);
+  for (int32_t row = 0; row < shape.steps; row += product.tile_rows) {
+    const int32_t rows = row + product.tile_rows > shape.steps ? shape.steps - row : product.tile_rows;
+    int32_t* sums = data<int32_t>(product.tile, worker);
+    const void* codes = at(data<>(from.tensor, sample), t.element, ptrdiff_t(row) * shape.channels);
+    for (int32_t i = 0; i < rows * shape.channels; ++i)
+      sums[i] = t.element == Element::kInt8 ? static_cast<const int8_t*>(codes)[i]
+                                            : static_cast<const int16_t*>(codes)[i];
+    FinishSums finish;
+    finish.sums = sums;
+    finish.rows = rows;
+    finish.columns = finish.stride = shape.channels;
+    round_wire(to, product, wire_scale(from, sample), sample, row, rows, shape.channels, shape.channels,
+               kernels_->finish_sums(finish), worker);
+  }
 }
 
 namespace {

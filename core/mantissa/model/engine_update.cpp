@@ -13,7 +13,7 @@ Engine::LayerUpdate Engine::prepare_update(const LayerPlan& l) const {
               .sums = exact ? l.gradient.accumulator : Element::kFloat32,
               .sum_shift = l.gradient_shift,
               .stream = ParameterStream::kWeightUpdate,
-              .unit = exact ? dy * wire_scale(l.x, 0) : Scale{}};
+              .unit = exact ? gradient_unit(l, 0) : Scale{}};
   u.bias = {.tensor = l.bias,
             .slot = l.bias_slot,
             .momentum = l.bias_momentum,

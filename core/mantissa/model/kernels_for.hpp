@@ -23,10 +23,15 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   const bool is_float = plan.summary.is_float;
   const bool dynamic = !is_float && plan.summary.scaling == Scaling::kDynamic;
   bool max = false, average = false, max_error = false, average_error = false, overlap = false;
+  bool norm = false, norm_error = false, norm_trains = false;
   bool integer_update = false, float_update = false, float_weights = false;
   for (const LayerPlan& l : plan.layers) {
     const bool is_max = l.node.op == Op::kMaxPool1d;
     const bool is_average = l.node.op == Op::kAvgPool1d || l.node.op == Op::kGlobalAvgPool1d;
+    const bool is_norm = l.node.op == Op::kLayerNorm;
+    norm |= is_norm;
+    norm_error |= is_norm && l.passes_error;
+    norm_trains |= is_norm && l.trains;
     const bool overlaps = l.node.stride < l.node.kernel;
     max |= is_max;
     average |= is_average;
@@ -49,6 +54,9 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   body(k.update_float, float_update);
   body(k.add_scaled, dynamic && float_update);
   body(k.softmax_float, is_float);
+  body(k.norm_forward, norm);
+  body(k.norm_backward, norm_error);
+  body(k.norm_gradient, norm_trains);
   body(k.largest_magnitude, dynamic || (!is_float && float_weights));
 }
 

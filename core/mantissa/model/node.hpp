@@ -7,10 +7,30 @@
 
 namespace mantissa {
 
-enum class Op : uint8_t { kLinear, kConv1d, kRelu, kMaxPool1d, kAvgPool1d, kGlobalAvgPool1d, kFlatten };
+enum class Op : uint8_t {
+  kLinear,
+  kConv1d,
+  kRelu,
+  kMaxPool1d,
+  kAvgPool1d,
+  kGlobalAvgPool1d,
+  kFlatten,
+  kQuantize,
+  kLayerNorm,
+};
+enum class Loss : uint8_t { kCrossEntropy, kMse };
 enum class Padding : uint8_t { kValid, kSame, kExplicit };
 enum class Bias : uint8_t { kNone, kPerOutput };
 enum class Training : uint8_t { kTrainable, kFrozen };
+/// What a layer that makes sums passes on: codes, or the sums themselves for the Quantize that must follow.
+enum class Output : uint8_t { kCodes, kAccumulator };
+
+/// How Quantize wants a wire.
+struct WireSetting {
+  uint8_t bits = 0;    ///< 0: as the recipe says
+  float scale = 0.0f;  ///< value of one code, constant; 0: the recipe's scaling
+  constexpr bool operator==(const WireSetting&) const = default;
+};
 
 /// steps x channels of one sample, channels fastest.
 struct Shape {
@@ -32,9 +52,16 @@ struct Node {
   int32_t pad_left = 0, pad_right = 0;  ///< kExplicit only, steps
   Bias bias = Bias::kPerOutput;
   Training training = Training::kTrainable;
+  Output output = Output::kCodes;
+  WireSetting activation = {}, error = {};  ///< Quantize
+  float epsilon = 0.0f;                     ///< LayerNorm
 
   constexpr bool operator==(const Node&) const = default;
-  constexpr bool has_parameters() const { return op == Op::kLinear || op == Op::kConv1d; }
+  constexpr bool is_product() const { return op == Op::kLinear || op == Op::kConv1d; }
+  constexpr bool has_parameters() const { return is_product() || op == Op::kLayerNorm; }
+  constexpr bool is_average() const { return op == Op::kAvgPool1d || op == Op::kGlobalAvgPool1d; }
+  /// Whether it makes sums, which are rounded once, into its wire.
+  constexpr bool makes_sums() const { return has_parameters() || is_average(); }
 };
 
 /// y[O] = W[O,I] x[I] + b[O].  Needs a vector: flatten or pool a signal first.
@@ -42,9 +69,11 @@ struct LinearOptions {
   int32_t features = 0;
   Bias bias = Bias::kPerOutput;
   Training training = Training::kTrainable;
+  Output output = Output::kCodes;
 };
 constexpr Node linear(LinearOptions o) {
-  return {.op = Op::kLinear, .outputs = o.features, .bias = o.bias, .training = o.training};
+  return {
+      .op = Op::kLinear, .outputs = o.features, .bias = o.bias, .training = o.training, .output = o.output};
 }
 
 /// y[t,o] = b[o] + sum over k, c of W[o,k,c] x[t * stride + k * dilation - pad_left, c], zero outside.
@@ -59,10 +88,41 @@ struct Conv1dOptions {
   int32_t pad_left = 0, pad_right = 0;
   Bias bias = Bias::kPerOutput;
   Training training = Training::kTrainable;
+  Output output = Output::kCodes;
 };
 constexpr Node conv1d(Conv1dOptions o) {
-  return {Op::kConv1d, o.channels, o.kernel,    o.stride, o.dilation, o.groups,
-          o.padding,   o.pad_left, o.pad_right, o.bias,   o.training};
+  return {.op = Op::kConv1d,
+          .outputs = o.channels,
+          .kernel = o.kernel,
+          .stride = o.stride,
+          .dilation = o.dilation,
+          .groups = o.groups,
+          .padding = o.padding,
+          .pad_left = o.pad_left,
+          .pad_right = o.pad_right,
+          .bias = o.bias,
+          .training = o.training,
+          .output = o.output};
+}
+
+/// y[t,c] = gamma[c] (x[t,c] - mean) / sqrt(variance + epsilon) + beta[c], mean and (biased) variance of the channels of step t.
+/// Source: Ba, Kiros, Hinton, Layer Normalization; PyTorch's LayerNorm over the last dimension.
+struct LayerNormOptions {
+  float epsilon = 1e-5f;
+  Bias bias = Bias::kPerOutput;  ///< beta
+  Training training = Training::kTrainable;
+};
+constexpr Node layer_norm(LayerNormOptions o = {}) {
+  return {.op = Op::kLayerNorm, .bias = o.bias, .training = o.training, .epsilon = o.epsilon};
+}
+
+/// Another width or scale: of the wire forward, of its error backward. Behind a layer that makes sums (a ReLU may be between)
+/// the sums are rounded into it at once. No effect with float32 wires.
+struct QuantizeOptions {
+  WireSetting activation = {}, error = {};
+};
+constexpr Node quantize(QuantizeOptions o) {
+  return {.op = Op::kQuantize, .activation = o.activation, .error = o.error};
 }
 
 /// Windows without padding; stride 0 means as long as the window.
@@ -80,10 +140,11 @@ constexpr Node global_avg_pool1d() { return {.op = Op::kGlobalAvgPool1d}; }
 constexpr Node relu() { return {.op = Op::kRelu}; }
 constexpr Node flatten() { return {.op = Op::kFlatten}; }
 
-/// A model as the planner reads it. The loss is Softmax with CrossEntropy over the last layer's outputs.
+/// A model as the planner reads it. The loss reads the last layer's outputs: CrossEntropy after a Softmax of its own, or MSE.
 struct Model {
   Shape input;
   std::span<const Node> nodes;
+  Loss loss = Loss::kCrossEntropy;
 };
 
 /// A model of known length, for constant expressions: make_model(Shape{128, 9}, conv1d({...}), relu(), ...).
@@ -91,12 +152,17 @@ template <size_t kLayers>
 struct StaticModel {
   Shape input;
   Node nodes[kLayers];
-  constexpr operator Model() const { return {input, std::span<const Node>(nodes, kLayers)}; }
+  Loss loss = Loss::kCrossEntropy;
+  constexpr operator Model() const { return {input, std::span<const Node>(nodes, kLayers), loss}; }
 };
 
 template <class... Nodes>
 constexpr StaticModel<sizeof...(Nodes)> make_model(Shape input, Nodes... nodes) {
   return {input, {nodes...}};
+}
+template <class... Nodes>
+constexpr StaticModel<sizeof...(Nodes)> make_model(Shape input, Loss loss, Nodes... nodes) {
+  return {input, {nodes...}, loss};
 }
 
 }  // namespace mantissa

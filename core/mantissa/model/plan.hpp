@@ -62,6 +62,12 @@ struct Wire {
   int16_t tensor = -1;
   int16_t slot = -1;
   Scale factor;
+  bool fixed = false;  ///< the state keeps its initial value, one
+
+  /// Whether its scale follows what the wire carries, apart from the wire it comes from.
+  constexpr bool has_own_scale(const Wire& source) const {
+    return slot >= 0 && slot != source.slot && !fixed;
+  }
 };
 
 /// How the sums of one product are held.
@@ -78,7 +84,7 @@ struct LayerPlan {
   Shape in, out;
   int32_t pad_left = 0, pad_right = 0;
   LayerFormats formats;
-  bool fused = false;         ///< done by the layer before: ReLU after a product, Flatten
+  bool fused = false;         ///< done by the layer before: ReLU and Quantize after sums, Flatten
   bool relu_output = false;   ///< the output wire has passed a ReLU
   bool relu_input = false;    ///< the input wire has: its error is zero where it is zero
   bool trains = false;        ///< has parameters that are updated
@@ -90,6 +96,7 @@ struct LayerPlan {
   int16_t weight = -1, bias = -1, weight_operand = -1, bias_operand = -1;
   int16_t weight_momentum = -1, bias_momentum = -1, weight_gradient = -1, bias_gradient = -1;
   int16_t weight_slot = -1, bias_slot = -1, weight_momentum_slot = -1, bias_momentum_slot = -1;
+  int16_t normalized = -1;     ///< LayerNorm: a step's normalized codes
   int16_t float_tile = -1;     ///< float sums beside integer ones: a fused update with dynamic scales
   int32_t logits_shift = 0;    ///< bits dropped from 64-bit logits
   int32_t gradient_shift = 0;  ///< bits dropped from 64-bit gradient sums before the update
@@ -115,7 +122,7 @@ struct Step {
   int16_t layer = -1;
 };
 
-enum class Reduction : uint8_t { kForward, kBackward, kGradient, kBiasGradient, kPool };
+enum class Reduction : uint8_t { kForward, kBackward, kGradient, kBiasGradient, kPool, kNorm };
 
 /// Why a sum cannot overflow: terms * a_max * b_max + extra < 2^(bits - 1), or the same for each block of it.
 struct Proof {
@@ -153,10 +160,12 @@ struct PlanOptions {
 struct PlanSummary {
   Shape input;
   int32_t classes = 0;
+  Loss loss = Loss::kCrossEntropy;
   int32_t layers = 0, tensors = 0, steps = 0, proofs = 0, slots = 0;
   int16_t input_tensor = -1, logits_tensor = -1, scales_tensor = -1, counters_tensor = -1;
   int16_t sample_tensor = -1;  ///< -1 if the caller has the samples
   Wire input_wire;
+  Wire loss_wire;  ///< the error of the outputs
   int32_t batch = 1, micro_batch = 1, threads = 1;
   int32_t first_step = 0;     ///< of those repeated for each micro-batch
   bool fused_update = false;  ///< a gradient is consumed where it is made: batch == micro_batch

@@ -1,5 +1,6 @@
 // Second stage: parameters, and for each product the width of its sums, with proof, and the memory that it works in.
 #pragma once
+#include "mantissa/kernels/layer_norm.hpp"
 #include "mantissa/model/draft.hpp"
 #include "mantissa/model/proofs.hpp"
 
@@ -113,8 +114,9 @@ constexpr Error make_backward(Draft& d, int32_t i, LayerPlan& l) {
 constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
   const int64_t terms = int64_t(l.out.steps) * (d.dynamic() ? 1 : d.options.batch);
   if (terms > INT32_MAX) return {.code = ErrorCode::kBadBatch, .layer = int16_t(i), .found = d.options.batch};
-  if (Error e = add_proof(d, Reduction::kGradient, i, int32_t(terms), d.max_code(l.dy), d.max_code(l.x), 0,
-                          l.gradient))
+  const int32_t x_max =
+      l.node.op == Op::kLayerNorm && !d.summary.is_float ? kLargestNormalized : d.max_code(l.x);
+  if (Error e = add_proof(d, Reduction::kGradient, i, int32_t(terms), d.max_code(l.dy), x_max, 0, l.gradient))
     return e;
   ProductPlan bias_product;
   if (l.bias >= 0)
@@ -122,7 +124,7 @@ constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
             add_proof(d, Reduction::kBiasGradient, i, int32_t(terms), d.max_code(l.dy), 1, 0, bias_product))
       return e;
   if (l.gradient.accumulator == Element::kInt64) {
-    const int64_t worst = terms * d.max_code(l.dy) * d.max_code(l.x);
+    const int64_t worst = terms * d.max_code(l.dy) * x_max;
     while ((worst >> l.gradient_shift) >= int64_t(1) << 30) ++l.gradient_shift;
   }
   const bool float_sums = d.summary.is_float || d.dynamic();
@@ -134,7 +136,9 @@ constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
   const bool is_linear = l.node.op == Op::kLinear;
   const int64_t row_bytes = int64_t(l.fan_in) * int64_t(element_bytes(l.gradient.accumulator));
   const int32_t rows =
-      rows_that_fit(d, row_bytes, (l.node.outputs + d.options.threads - 1) / d.options.threads);
+      l.node.op == Op::kLayerNorm
+          ? l.node.outputs  // a step's statistics are made once for all of its channels
+          : rows_that_fit(d, row_bytes, (l.node.outputs + d.options.threads - 1) / d.options.threads);
   l.gradient.tile_rows = rows;
   if (!d.summary.fused_update) {
     l.weight_gradient = d.add_tensor(Role::kWeightGradient, i, sums, l.weights);
@@ -148,6 +152,7 @@ constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
       l.float_tile =
           d.add_tensor(Role::kTile, i, float32_format(), int64_t(rows) * l.fan_in, d.options.threads);
   }
+  if (l.node.op == Op::kLayerNorm) return {};
   const bool flat = l.flat_window();
   const int32_t inner =
       is_linear ? (d.dynamic() && !d.summary.is_float ? 1 : d.options.micro_batch) : l.out.steps;
@@ -170,12 +175,54 @@ constexpr Error make_pool(Draft& d, int32_t i, LayerPlan& l, bool averages) {
   return {};
 }
 
+/// Sums of codes less their mean in 32 bits, of squares in 64; what comes of gamma is one product per channel.
+constexpr Error make_layer_norm(Draft& d, int32_t i, LayerPlan& l) {
+  const int32_t channels = l.in.channels, x_max = d.max_code(l.x);
+  l.forward.tile_rows = l.out.steps;
+  l.gradient.tile_rows = channels;
+  if (!d.summary.is_float) {
+    const int64_t limit = ((int64_t(1) << 30) - 1) / x_max;
+    if (channels > limit)
+      return {.code = ErrorCode::kUnsupported,
+              .detail = Detail::kNormTooWide,
+              .layer = int16_t(i),
+              .found = channels,
+              .limit = limit};
+    l.normalized = d.add_tensor(Role::kTile, i, sym_format(16), channels, d.options.threads);
+    ProductPlan deviation;
+    if (Error e = add_proof(d, Reduction::kNorm, i, channels, 2 * x_max, 1, 0, deviation)) return e;
+  }
+  const int32_t gamma = d.summary.is_float ? 0 : largest_weight(l.formats);
+  const int64_t room = l.bias >= 0 ? kBiasRoom : 0;
+  if (Error e = add_proof(d, Reduction::kForward, i, 1, kLargestNormalized, gamma, room, l.forward)) return e;
+  l.bias_limit = int32_t(kInt32Max - int64_t(kLargestNormalized) * gamma);
+  if (i != d.logits_layer) add_tile(d, i, l.forward, channels, l.out.steps, d.dynamic());
+  if (l.passes_error && !d.summary.is_float) {
+    l.backward = {.accumulator = Element::kInt64, .tile_rows = 1};
+    l.backward.tile = d.add_tensor(Role::kTile, i, sym_int32_format(), channels, d.options.threads);
+    d.tensor(l.backward.tile).element = Element::kInt64;
+  }
+  return {};
+}
+
+/// Codes as sums of one term, to be rounded again.
+constexpr void make_quantize(Draft& d, int32_t i, LayerPlan& l) {
+  if (!l.fused) add_tile(d, i, l.forward, l.out.channels, l.out.steps, d.dynamic());
+  if (l.passes_error && l.dx.tensor != l.dy.tensor)
+    add_tile(d, i, l.backward, l.in.channels, l.in.steps, d.dynamic());
+}
+
 constexpr Error make_products(Draft& d) {
   for (int32_t i = 0; i < d.count(); ++i) {
     LayerPlan& l = d.layer(i);
     const bool averages = l.node.op == Op::kAvgPool1d || l.node.op == Op::kGlobalAvgPool1d;
     Error e{};
-    if (l.node.has_parameters()) {
+    if (l.node.op == Op::kLayerNorm) {
+      e = make_layer_norm(d, i, l);
+      if (!e && l.trains) e = make_gradient(d, i, l);
+    } else if (l.node.op == Op::kQuantize) {
+      make_quantize(d, i, l);
+    } else if (l.node.has_parameters()) {
       e = make_forward(d, i, l);
       if (!e && l.passes_error) e = make_backward(d, i, l);
       if (!e && l.trains) e = make_gradient(d, i, l);

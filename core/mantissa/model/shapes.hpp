@@ -78,6 +78,15 @@ constexpr Error infer_pool(LayerPlan& layer) {
   return {};
 }
 
+/// gamma is a row of one weight per channel.
+constexpr Error infer_layer_norm(LayerPlan& layer) {
+  layer.node.kernel = layer.node.stride = layer.node.groups = layer.node.dilation = 1;
+  layer.out = layer.in;
+  layer.node.outputs = layer.weights = layer.in.channels;
+  layer.fan_in = 1;
+  return {};
+}
+
 }  // namespace shapes
 
 /// Sets out, padding and parameter counts of a layer whose node and in are set.
@@ -88,6 +97,8 @@ constexpr Error infer_shape(LayerPlan& layer) {
     case Op::kMaxPool1d:
     case Op::kAvgPool1d:
     case Op::kGlobalAvgPool1d: return shapes::infer_pool(layer);
+    case Op::kLayerNorm: return shapes::infer_layer_norm(layer);
+    case Op::kQuantize:
     case Op::kRelu: layer.out = layer.in; return {};
     case Op::kFlatten: layer.out = {1, layer.in.size()}; return {};
   }

@@ -13,24 +13,25 @@ constexpr int32_t add_step(Draft& d, StepKind kind, int32_t at) {
 constexpr void add_forward_step(Draft& d, int32_t i) {
   LayerPlan& l = d.layer(i);
   const int32_t step = add_step(d, StepKind::kForward, i);
-  for (int16_t id :
-       {l.x.tensor, l.y.tensor, l.forward.tile, l.forward.packed, l.bias_operand, l.weight_operand})
+  for (int16_t id : {l.x.tensor, l.y.tensor, l.forward.tile, l.forward.packed, l.bias_operand,
+                     l.weight_operand, l.normalized})
     d.touch(id, step);
 }
 
 constexpr void add_backward_step(Draft& d, int32_t i) {
   LayerPlan& l = d.layer(i);
   const int32_t step = add_step(d, StepKind::kBackward, i);
-  for (int16_t id : {l.dy.tensor, l.dx.tensor, l.backward.tile, l.backward.packed, l.weight_operand})
+  for (int16_t id :
+       {l.dy.tensor, l.dx.tensor, l.backward.tile, l.backward.packed, l.weight_operand, l.normalized})
     d.touch(id, step);
-  if (l.relu_input || l.node.op == Op::kMaxPool1d) d.touch(l.x.tensor, step);
+  if (l.relu_input || l.node.op == Op::kMaxPool1d || l.node.op == Op::kLayerNorm) d.touch(l.x.tensor, step);
 }
 
 constexpr void add_gradient_step(Draft& d, int32_t i) {
   LayerPlan& l = d.layer(i);
   const int32_t step = add_step(d, StepKind::kGradient, i);
   for (int16_t id : {l.dy.tensor, l.x.tensor, l.gradient.tile, l.gradient.packed, l.float_tile,
-                     l.weight_gradient, l.bias_gradient})
+                     l.weight_gradient, l.bias_gradient, l.normalized})
     d.touch(id, step);
 }
 
@@ -62,7 +63,7 @@ constexpr void make_steps(Draft& d) {
   d.touch(d.layer(d.logits_layer).dy.tensor, loss);
   for (int32_t i = d.count() - 1; d.training() && i >= 0; --i) {
     const LayerPlan& l = d.layer(i);
-    if (l.passes_error && l.node.op != Op::kRelu && l.node.op != Op::kFlatten) add_backward_step(d, i);
+    if (l.passes_error && l.dx.tensor != l.dy.tensor) add_backward_step(d, i);
     if (l.trains) add_gradient_step(d, i);
   }
   for (int32_t i = 0; i < d.count(); ++i)

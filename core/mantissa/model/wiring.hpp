@@ -34,8 +34,7 @@ constexpr Error check(Draft& d) {
 constexpr Error check_logits(Draft& d) {
   int32_t last = d.count() - 1;
   while (last > 0 && d.layer(last).node.op == Op::kFlatten) --last;
-  const Op op = d.layer(last).node.op;
-  if (op == Op::kRelu || op == Op::kMaxPool1d || op == Op::kFlatten)
+  if (!d.layer(last).node.makes_sums())
     return {.code = ErrorCode::kUnsupported, .detail = Detail::kLossNeedsLogits, .layer = int16_t(last)};
   if (d.layer(d.count() - 1).out.steps != 1)
     return {.code = ErrorCode::kNotAClassifier,
@@ -43,6 +42,47 @@ constexpr Error check_logits(Draft& d) {
             .found = d.layer(d.count() - 1).out.steps};
   d.logits_layer = last;
   return {};
+}
+
+/// The layer whose sums are still to be rounded when this one gets them, -1 if what arrives are codes.
+constexpr int32_t open_sums(Draft& d, int32_t before) {
+  int32_t at = before - 1;
+  while (at > 0 && d.layer(at).fused && d.layer(at).node.op != Op::kQuantize) --at;
+  return at >= 0 && d.layer(at).node.makes_sums() ? at : -1;
+}
+
+constexpr Error check_setting(const WireSetting& s) {
+  if (s.bits != 0 && (s.bits < 2 || s.bits > 16)) return {.code = ErrorCode::kBadBits, .found = s.bits};
+  if (!(s.scale >= 0.0f) || s.scale > 3e38f)
+    return {.code = ErrorCode::kUnsupported, .detail = Detail::kFixedScale};
+  return {};
+}
+
+/// Quantize takes its formats from its own settings, and the sums before it too.
+constexpr Error apply_quantize(Draft& d, int32_t i, LayerPlan& l) {
+  for (const WireSetting& s : {l.node.activation, l.node.error})
+    if (Error e = check_setting(s)) return e;
+  l.fused = d.summary.is_float;
+  if (d.summary.is_float) return {};
+  if (l.node.activation.bits != 0) l.formats.activation = sym_format(l.node.activation.bits);
+  if (l.node.error.bits != 0) l.formats.error = sym_format(l.node.error.bits);
+  const int32_t source = open_sums(d, i);
+  if (source < 0) return {};
+  l.fused = true;
+  d.layer(source).formats.activation = l.formats.activation;
+  d.layer(source).node.activation = l.node.activation;
+  return {};
+}
+
+/// Sums that a layer passes on as they are may meet ReLU and Flatten, then a Quantize, or the loss.
+constexpr Error check_output(Draft& d, int32_t i) {
+  if (d.layer(i).node.output == Output::kCodes) return {};
+  int32_t next = i + 1;
+  while (next < d.count() &&
+         (d.model.nodes[size_t(next)].op == Op::kRelu || d.model.nodes[size_t(next)].op == Op::kFlatten))
+    ++next;
+  if (next == d.count() || d.model.nodes[size_t(next)].op == Op::kQuantize) return {};
+  return {.code = ErrorCode::kUnsupported, .detail = Detail::kRawAccumulator, .found = next};
 }
 
 constexpr Error make_layers(Draft& d) {
@@ -63,6 +103,7 @@ constexpr Error make_layers(Draft& d) {
   d.summary.alignment = d.options.alignment;
   d.summary.scratch_use = d.options.scratch.use;
   d.summary.is_float = is_float;
+  d.summary.loss = d.model.loss;
   Shape shape = d.model.input;
   bool trainable_before = false, relu = false;
   for (int32_t i = 0; i < d.count(); ++i) {
@@ -75,23 +116,43 @@ constexpr Error make_layers(Draft& d) {
     if (!e && int64_t(l.out.steps) * l.out.channels > shapes::kLargest)
       e = shapes::bad_attribute(l.node.outputs);
     if (!e) e = check_formats(l.formats, is_float, d.recipe.scaling);
+    if (!e && l.node.op == Op::kQuantize) e = apply_quantize(d, i, l);
+    if (!e) e = check_output(d, i);
     if (e) {
       e.layer = int16_t(i);
       return e;
     }
     l.relu_input = relu;
-    relu = l.node.op == Op::kRelu || (l.node.op == Op::kFlatten && relu);
+    relu = l.node.op == Op::kRelu || ((l.node.op == Op::kFlatten || l.node.op == Op::kQuantize) && relu);
     l.passes_error = trainable_before;
     l.trains = d.training() && l.node.has_parameters() && l.node.training == Training::kTrainable;
     trainable_before = trainable_before || l.trains;
     const bool after_product =
         i > 0 && (d.layer(i - 1).node.has_parameters() || d.layer(i - 1).node.op == Op::kRelu);
-    l.fused = l.node.op == Op::kFlatten || (l.node.op == Op::kRelu && after_product);
+    l.fused = l.fused || l.node.op == Op::kFlatten || (l.node.op == Op::kRelu && after_product);
     if (l.node.op == Op::kRelu && after_product) d.layer(i - 1).relu_output = true;
     shape = l.out;
   }
   d.summary.classes = shape.size();
   return check_logits(d);
+}
+
+/// A wire with the scale of a setting, or one that follows the recipe.
+constexpr Wire make_wire(Draft& d, Role role, int32_t at, Format format, int32_t size,
+                         const WireSetting& setting = {}) {
+  Wire wire{d.add_tensor(role, at, format, size, d.options.micro_batch), d.new_slot(), {}};
+  wire.fixed = setting.scale > 0.0f && !d.summary.is_float;
+  if (wire.fixed) wire.factor = Scale::from_float(setting.scale);
+  return wire;
+}
+
+/// Whether the error that arrives behind a Quantize already is as it wants it.
+constexpr bool arrives_as_set(Draft& d, const Wire& wire, const LayerPlan& l) {
+  const WireSetting& s = l.node.error;
+  if (d.summary.is_float || (s.bits == 0 && s.scale == 0.0f)) return true;
+  const bool same_scale =
+      s.scale > 0.0f ? wire.fixed && wire.factor == Scale::from_float(s.scale) : !wire.fixed;
+  return d.tensor(wire.tensor).format == l.formats.error && same_scale;
 }
 
 /// Errors from the loss back to the deepest layer that trains.
@@ -101,7 +162,11 @@ constexpr void make_errors(Draft& d) {
                          d.options.micro_batch),
             -1,
             {}};
-  if (!d.summary.is_float) wire.factor = Scale::ratio(1, uint32_t(last.formats.error.max_code()));
+  if (d.summary.loss == Loss::kMse)
+    wire.slot = d.new_slot();
+  else if (!d.summary.is_float)
+    wire.factor = Scale::ratio(1, uint32_t(last.formats.error.max_code()));
+  d.summary.loss_wire = wire;
   for (int32_t i = d.count() - 1; i >= 0; --i) {
     LayerPlan& l = d.layer(i);
     if (!l.trains && !l.passes_error) break;
@@ -118,8 +183,10 @@ constexpr void make_errors(Draft& d) {
     const bool pools =
         l.node.op == Op::kMaxPool1d || l.node.op == Op::kAvgPool1d || l.node.op == Op::kGlobalAvgPool1d;
     if (l.node.has_parameters() || (pools && l.node.stride < l.node.kernel)) {
-      const Format f = d.layer(i - 1).formats.error;
-      wire = {d.add_tensor(Role::kError, i - 1, f, l.in.size(), d.options.micro_batch), d.new_slot(), {}};
+      const LayerPlan& before = d.layer(i - 1);
+      wire = make_wire(d, Role::kError, i - 1, before.formats.error, l.in.size(), before.node.error);
+    } else if (l.node.op == Op::kQuantize && !arrives_as_set(d, wire, l)) {
+      wire = make_wire(d, Role::kError, i - 1, l.formats.error, l.in.size(), l.node.error);
     } else if (pools) {
       wire.tensor =
           d.add_tensor(Role::kError, i - 1, d.tensor(wire.tensor).format, l.in.size(), d.options.micro_batch);
@@ -150,10 +217,8 @@ constexpr void make_wires(Draft& d) {
     } else if (l.node.op == Op::kMaxPool1d) {
       wire.tensor = d.add_tensor(Role::kActivation, i, d.tensor(wire.tensor).format, l.out.size(),
                                  d.options.micro_batch);
-    } else if (l.node.op != Op::kRelu && l.node.op != Op::kFlatten) {
-      wire = {d.add_tensor(Role::kActivation, i, l.formats.activation, l.out.size(), d.options.micro_batch),
-              d.new_slot(),
-              {}};
+    } else if (l.node.makes_sums() || (l.node.op == Op::kQuantize && !l.fused)) {
+      wire = make_wire(d, Role::kActivation, i, l.formats.activation, l.out.size(), l.node.activation);
     }
     l.y = wire;
     if (l.node.op == Op::kConv1d) {

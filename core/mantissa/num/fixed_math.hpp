@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "mantissa/num/scale.hpp"
+
 namespace mantissa {
 
 /// 2^-t in Q30 for t in Q26 (0 <= t < 64).  Polynomial of degree 5 on [0, 1), absolute error below 2^-22.
@@ -77,6 +79,31 @@ constexpr uint32_t sqrt_floor(uint64_t x) {
     if (candidate * candidate <= x) root = candidate;
   }
   return uint32_t(root);
+}
+
+/// sqrt(x) with 31 bits, floored. Requires 0 < x < 2^62.
+constexpr Scale sqrt_scale(uint64_t x) {
+  const int32_t j = (std::countl_zero(x) - 2) / 2;
+  return {sqrt_floor(x << (2 * j)), -j};
+}
+
+/// The nearest float32 to sqrt(x) for normal x > 0: a root is never half way between two.
+constexpr float sqrt_float(float x) {
+  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  const int32_t e = int32_t(bits >> 23) - 150;  // x = m * 2^e
+  const uint64_t m = (bits & 0x7FFFFFu) | 0x800000u;
+  const int32_t odd = e & 1;
+  const uint32_t root = sqrt_floor(m << (26 + odd));  // 25 or 26 bits
+  const int32_t drop = int32_t(std::bit_width(root)) - 24;
+  const uint32_t rounded = (root + (1u << (drop - 1))) >> drop;  // a carry moves the exponent
+  return std::bit_cast<float>((uint32_t((e - odd - 26) / 2 + drop + 150) << 23) + rounded - 0x800000u);
+}
+
+/// floor((a * h + half) / 2^shift) with the product of up to 78 bits exact; shift in 0..30.
+constexpr int64_t multiply_shift(int64_t a, int32_t h, int64_t half, int32_t shift) {
+  const int64_t low = int64_t(uint32_t(a)) * h;
+  const int64_t high = (a >> 32) * h + (low >> 32);
+  return high * (int64_t(1) << (32 - shift)) + ((int64_t(uint32_t(low)) + half) >> shift);
 }
 
 }  // namespace mantissa

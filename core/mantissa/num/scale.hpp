@@ -90,6 +90,16 @@ struct Scale {
   constexpr Scale shifted(int32_t n) const { return {mantissa, exponent + n}; }
 };
 
+/// floor(s + 1/2), at most 2^61.
+constexpr uint64_t whole(Scale s) {
+  constexpr uint64_t kMost = uint64_t(1) << 61;
+  if (s.exponent >= 31) return kMost;
+  if (s.exponent >= 0)
+    return uint64_t(s.mantissa) << s.exponent < kMost ? uint64_t(s.mantissa) << s.exponent : kMost;
+  const int32_t drop = -s.exponent;
+  return drop > 31 ? 0 : (s.mantissa + (uint64_t(1) << (drop - 1))) >> drop;
+}
+
 constexpr Scale max(Scale a, Scale b) { return a < b ? b : a; }
 
 /// A factor as a kernel uses it: mantissa * 2^-shift, mantissa < 2^31, shift in 1..62.

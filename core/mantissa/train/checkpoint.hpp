@@ -76,11 +76,13 @@ constexpr uint32_t body_bytes(const PlanView& plan) {
 
 // Taken apart by name, so that a new member does not compile until it is hashed.
 constexpr void add_node(Hash& hash, const Node& node) {
-  const auto& [op, outputs, kernel, stride, dilation, groups, padding, pad_left, pad_right, bias, training] =
-      node;
-  for (int32_t field : {int32_t(op), outputs, kernel, stride, dilation, groups, int32_t(padding), pad_left,
-                        pad_right, int32_t(bias), int32_t(training)})
+  const auto& [op, outputs, kernel, stride, dilation, groups, padding, pad_left, pad_right, bias, training,
+               output, activation, error, epsilon] = node;
+  for (int32_t field :
+       {int32_t(op), outputs, kernel, stride, dilation, groups, int32_t(padding), pad_left, pad_right,
+        int32_t(bias), int32_t(training), int32_t(output), int32_t(activation.bits), int32_t(error.bits)})
     hash.add_u32(uint32_t(field));
+  for (float field : {activation.scale, error.scale, epsilon}) hash.add_u32(std::bit_cast<uint32_t>(field));
 }
 
 constexpr void add_formats(Hash& hash, const LayerFormats& formats) {
@@ -101,10 +103,11 @@ constexpr uint32_t checkpoint_bytes(const PlanView& plan, uint32_t unit) {
 constexpr uint64_t checkpoint_fingerprint(const PlanView& plan) {
   const PlanSummary& s = plan.summary;
   Hash hash;
-  for (uint32_t field : {checkpoint::kVersion, uint32_t(s.input.steps), uint32_t(s.input.channels),
-                         uint32_t(s.layers), uint32_t(s.slots), uint32_t(s.momentum), uint32_t(s.mode),
-                         uint32_t(s.scaling), uint32_t(s.wire_rounding), uint32_t(s.parameter_rounding),
-                         std::bit_cast<uint32_t>(s.margin), std::bit_cast<uint32_t>(s.decay)})
+  for (uint32_t field :
+       {checkpoint::kVersion, uint32_t(s.input.steps), uint32_t(s.input.channels), uint32_t(s.loss),
+        uint32_t(s.layers), uint32_t(s.slots), uint32_t(s.momentum), uint32_t(s.mode), uint32_t(s.scaling),
+        uint32_t(s.wire_rounding), uint32_t(s.parameter_rounding), std::bit_cast<uint32_t>(s.margin),
+        std::bit_cast<uint32_t>(s.decay)})
     hash.add_u32(field);
   for (const LayerPlan& l : plan.layers) {
     checkpoint::add_node(hash, l.node);
