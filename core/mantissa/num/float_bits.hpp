@@ -18,6 +18,7 @@ struct ExactValue {
 constexpr Scale power_of_two(int32_t exponent) { return {1u << 30, exponent - 30}; }
 
 constexpr bool is_nan(float x) { return (std::bit_cast<uint32_t>(x) & 0x7FFFFFFFu) > 0x7F800000u; }
+constexpr bool is_negative(float x) { return std::bit_cast<uint32_t>(x) >> 31 != 0; }
 constexpr bool is_infinite(float x) { return (std::bit_cast<uint32_t>(x) & 0x7FFFFFFFu) == 0x7F800000u; }
 
 /// significand * 2^exponent, |significand| < 2^24. Exact. Requires a finite value.

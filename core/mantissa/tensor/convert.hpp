@@ -65,10 +65,11 @@ constexpr Target target_of(const TensorView& to, size_t granule) {
   return {unit_of(to, granule), zero_point, {range.low - zero_point, range.high - zero_point}};
 }
 
+template <bool from_float>
 constexpr void set_scales(const ConstTensorView& from, const TensorView& to, Rounding rounding) {
   const size_t each = to.granule_elements(), count = granules(to.format, to.elements, to.channels);
   for (size_t g = 0; g < count; ++g) {
-    const Band band = band_of(from, g * each, (g + 1) * each);
+    const Band band = band_of<from_float>(from, g * each, (g + 1) * each);
     if (to.format.kind == FormatKind::kBfp) {
       to.exponents[g] = bfp_exponent(band, to.format.bits, rounding);
     } else if (to.format.kind == FormatKind::kAsym) {
@@ -107,7 +108,7 @@ constexpr int32_t float_code(float x, const Target& target, Scale inverse, const
   }
   if (is_infinite(x)) {
     ++counts.saturated;
-    return x < 0 ? target.range.low : target.range.high;
+    return is_negative(x) ? target.range.low : target.range.high;
   }
   const FloatParts parts = split_float(x);
   return rescale_counted(parts.significand, multiplier(inverse.shifted(parts.exponent)), options.rounding,
@@ -131,7 +132,7 @@ constexpr void codes_to_floats(const ConstTensorView& from, const TensorView& to
     float x = dequantize(from, i);
     if (is_infinite(x)) {
       ++counts.saturated;
-      x = x < 0 ? -kLargestFloat : kLargestFloat;
+      x = is_negative(x) ? -kLargestFloat : kLargestFloat;
     }
     store_float(to, i, x);
   }
@@ -161,15 +162,10 @@ constexpr Error check(const ConstTensorView& from, const TensorView& to) {
   return {};
 }
 
-}  // namespace conversion
-
-/// to[i] = from[i] with one rounding, or none where the value has a code.  A tensor that has the format already is copied.
-/// Floats round to nearest, ties to even; `options.rounding` is for codes.  The two must not overlap.
-/// Errors: kBadConversion for a pair without a meaning; those of check_view; kBadShape if the numbers of elements differ.
-/// Requires valid scales.  Source: SPEC 12.
-constexpr Result<Conversion> convert(const ConstTensorView& from, const TensorView& to,
-                                     const ConvertOptions& options = {}) {
-  using namespace conversion;
+/// One of four, so that firmware that knows its formats links no other.
+template <bool from_float, bool to_float>
+constexpr Result<Conversion> run(const ConstTensorView& from, const TensorView& to,
+                                 const ConvertOptions& options) {
   if (Error e = check(from, to)) return e;
   Conversion counts;
   const bool is_dynamic = options.scales == TargetScales::kDynamic;
@@ -178,14 +174,30 @@ constexpr Result<Conversion> convert(const ConstTensorView& from, const TensorVi
     copy(from, to);
     return counts;
   }
-  if (is_dynamic) set_scales(from, to, options.rounding);
-  if (to.format.is_float())
+  if constexpr (!to_float) {
+    if (is_dynamic) set_scales<from_float>(from, to, options.rounding);
+    if constexpr (from_float)
+      floats_to_codes(from, to, options, counts);
+    else
+      codes_to_codes(from, to, options, counts);
+  } else if constexpr (!from_float) {
     codes_to_floats(from, to, counts);
-  else if (from.format.is_float())
-    floats_to_codes(from, to, options, counts);
-  else
-    codes_to_codes(from, to, options, counts);
+  }
   return counts;
+}
+
+}  // namespace conversion
+
+/// to[i] = from[i] with one rounding, or none where the value has a code.  A tensor that has the format already is copied.
+/// Floats round to nearest, ties to even; `options.rounding` is for codes.  The two must not overlap.
+/// Errors: kBadConversion for a pair without a meaning; those of check_view; kBadShape if the numbers of elements differ.
+/// Requires valid scales.  Source: SPEC 12.
+constexpr Result<Conversion> convert(const ConstTensorView& from, const TensorView& to,
+                                     const ConvertOptions& options = {}) {
+  using conversion::run;
+  if (from.format.is_float())
+    return to.format.is_float() ? run<true, true>(from, to, options) : run<true, false>(from, to, options);
+  return to.format.is_float() ? run<false, true>(from, to, options) : run<false, false>(from, to, options);
 }
 
 /// The same where both formats are known; a pair without a meaning does not compile. The views take the formats.
@@ -195,7 +207,7 @@ constexpr Result<Conversion> convert(ConstTensorView from, TensorView to,
                                      const ConvertOptions& options = {}) {
   from.format = From::kFormat;
   to.format = To::kFormat;
-  return convert(from, to, options);
+  return conversion::run<From::kFormat.is_float(), To::kFormat.is_float()>(from, to, options);
 }
 
 }  // namespace mantissa

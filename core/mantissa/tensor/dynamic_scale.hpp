@@ -71,9 +71,11 @@ constexpr Scale sum(Scale a, Scale b) {
 
 }  // namespace dynamic
 
-/// The band of the elements first..last - 1, at least one. Requires a quantity.
+/// The band of the elements first..last - 1, at least one. Requires a quantity, which is Float32 or is not.
+template <bool is_float>
 constexpr Band band_of(const ConstTensorView& v, size_t first, size_t last) {
-  return v.format.is_float() ? dynamic::float_band(v, first, last) : dynamic::code_band(v, first, last);
+  if constexpr (is_float) return dynamic::float_band(v, first, last);
+  return dynamic::code_band(v, first, last);
 }
 
 /// Largest magnitude / largest code.
