@@ -84,10 +84,20 @@ def apart_chain(settings, input_range):
     return Network([
         Stage(0, Conv1d(settings, 0, CHANNELS, FILTERS, KERNEL), relu=True, y=Wire()),
         Stage(2, MaxPool1d(STEPS - KERNEL + 1)),
-        Stage(3, Quantize(), y=Wire(6), dx=Wire()),
+        Stage(3, Quantize(forward=True), y=Wire(6)),
         Stage(4, LayerNorm(settings, 4, FILTERS, EPS), y=Wire(), dx=Wire(7)),
         Stage(5, Conv1d(settings, 5, FILTERS, CLASSES), dx=Wire()),
     ], CrossEntropy(6), input_range)
+
+
+def turned_chain(settings, input_range):
+    return Network([
+        Stage(0, Conv1d(settings, 0, CHANNELS, FILTERS, KERNEL), y=Wire()),
+        Stage(1, LayerNorm(settings, 1, FILTERS, EPS), y=Wire(7), dx=Wire()),
+        Stage(2, Quantize(errors=True), dx=Wire(6)),
+        Stage(3, GlobalAvgPool1d(), y=Wire()),
+        Stage(4, Conv1d(settings, 4, FILTERS, CLASSES), dx=Wire()),
+    ], CrossEntropy(5), input_range)
 
 
 class Data:
@@ -115,6 +125,7 @@ VARIANTS = {  # how it is built, data, whether targets are values, weight decay
     "mixed": (linear_chain(CrossEntropy, mixed_wires), FLAT, False, 0),
     "steps": (steps_chain, STEPPED, False, 0),
     "apart": (apart_chain, STEPPED, False, 0),
+    "turned": (turned_chain, STEPPED, False, 0),
 }
 
 

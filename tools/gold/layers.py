@@ -133,13 +133,13 @@ class MaxPool1d(Moves):
 
 
 class GlobalAvgPool1d(Moves):
-    """The divisor goes into the unit; errors pass unchanged, with their scale divided."""
+    """The divisor goes into the unit; errors pass unchanged, with their scale times one over it."""
 
     def forward(self, x):
         return Sums([[sum(column) for column in zip(*x.rows)]], over(x.scale, nearest_scale(len(x.rows))))
 
     def backward(self, x, dy):
-        return Codes([list(dy.rows[0]) for _ in x.rows], over(dy.scale, nearest_scale(len(x.rows))), dy.max_code)
+        return Codes([list(dy.rows[0]) for _ in x.rows], times(dy.scale, over(ONE, nearest_scale(len(x.rows)))), dy.max_code)
 
 
 class Flatten(Moves):
@@ -152,10 +152,13 @@ class Flatten(Moves):
 
 
 class Quantize(Moves):
-    """Where no sums precede it: codes into the scale of another wire."""
+    """Its stage's wires round codes anew: forward where no sums precede it, errors where they do not arrive as it wants them."""
+
+    def __init__(self, forward=False, errors=False):
+        self.rounds, self.rounds_errors = forward, errors
 
     def forward(self, x):
-        return Sums(x.rows, x.scale)
+        return Sums(x.rows, x.scale) if self.rounds else x
 
     def backward(self, x, dy):
-        return Sums(dy.rows, dy.scale)
+        return Sums(dy.rows, dy.scale) if self.rounds_errors else dy

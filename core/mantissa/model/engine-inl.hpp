@@ -4,6 +4,7 @@
 
 #include "mantissa/layers/conv1d.hpp"
 #include "mantissa/model/engine.hpp"
+#include "mantissa/num/requantize.hpp"
 
 namespace mantissa {
 
@@ -34,9 +35,9 @@ inline void store_code(const CodeView& view, uint32_t i, int32_t code) {
 
 /// The scale for the next batch from what this one saw (seen > 0).
 inline Scale delayed_scale(const PlanSummary& plan, const ScaleState& s, int32_t max_code, bool has_history) {
-  const Scale range = Scale::normalized(s.seen, 0) * s.unit * Scale::from_float(plan.margin);
-  const Scale wanted = range / Scale::normalized(uint32_t(max_code), 0);
-  return has_history && plan.decay > 0.0f ? max(wanted, s.scale * Scale::from_float(plan.decay)) : wanted;
+  const Scale margin = Scale::from_float(plan.margin);
+  if (!has_history || !(plan.decay > 0.0f)) return delayed_scale(s.seen, s.unit, max_code, margin);
+  return next_delayed_scale(s.scale, s.seen, s.unit, max_code, {margin, Scale::from_float(plan.decay)});
 }
 
 template <class T>

@@ -53,7 +53,7 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   body(k.update_integer, integer_update);
   body(k.update_float, float_update);
   body(k.add_scaled, dynamic && float_update);
-  body(k.softmax_float, is_float);
+  body(k.softmax_float, is_float && plan.summary.loss == Loss::kCrossEntropy);
   body(k.norm_forward, norm);
   body(k.norm_backward, norm_error);
   body(k.norm_gradient, norm_trains);

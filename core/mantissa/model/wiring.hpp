@@ -198,7 +198,7 @@ constexpr void make_errors(Draft& d) {
 
 /// Activations from the input on, then errors.
 constexpr void make_wires(Draft& d) {
-  const Format input = d.layer(0).formats.activation;
+  const Format input = d.recipe.at(0).activation;  // a Quantize may have given the first layer another
   Wire wire{d.add_tensor(Role::kActivation, -1, input, d.model.input.size(), d.options.micro_batch),
             d.new_slot(),
             {}};
