@@ -69,12 +69,14 @@ foreach(board IN LISTS boards)
   mantissa_firmware(count_check_${board} ${board} ${PROJECT_SOURCE_DIR}/firmware/count_check.cpp)
 endforeach()
 
-# Fast kernels against the reference, on boards with room for it.
+# Fast kernels against the reference, and training steps against golden ones, on boards with room for it.
 foreach(board IN LISTS boards)
-  if(board MATCHES mps)
-    mantissa_firmware(kernels_check_${board} ${board} ${PROJECT_SOURCE_DIR}/firmware/kernels_check.cpp)
-    target_compile_definitions(kernels_check_${board} PRIVATE MANTISSA_KERNELS=${fast_kernels})
-  endif()
+  foreach(check kernels_check chain_check)
+    if(board MATCHES mps)
+      mantissa_firmware(${check}_${board} ${board} ${PROJECT_SOURCE_DIR}/firmware/${check}.cpp)
+      target_compile_definitions(${check}_${board} PRIVATE MANTISSA_KERNELS=${fast_kernels})
+    endif()
+  endforeach()
 endforeach()
 
 # The example that is C++ alone, from the source that hosts compile.

@@ -1,0 +1,24 @@
+// Training steps of whole networks on a board against golden ones, bit for bit: LayerNorm, Quantize, both losses.
+#include "tests/chain_check.hpp"
+#include "firmware/console.hpp"
+#include "mantissa/kernels/kernels_small.hpp"
+
+int main() {
+  using namespace mantissa;
+  using namespace mantissa::test;
+  static ChainRun memory;
+  firmware::Console out;
+  uint32_t wrong = 0;
+  for (size_t i = 0; i < std::size(kChains); ++i)
+    for (const Kernels* kernels : {&kernels_ref, &MANTISSA_KERNELS})
+      for (int32_t micro_batch : {kChainBatch, 1}) {
+        const ChainDifference d = run_chain(memory, i, micro_batch, *kernels);
+        if (d.what == nullptr) continue;
+        ++wrong;
+        out << kChains[i].name << ", step " << d.step << ": " << d.what << " " << d.at << " is "
+            << int32_t(d.found) << ", not " << int32_t(d.expected) << "\n";
+      }
+  out << uint32_t(std::size(kChains)) << " networks, " << kChainBatches << " batches each, " << wrong
+      << " wrong\n";
+  return wrong == 0 ? 0 : 1;
+}
