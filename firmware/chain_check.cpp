@@ -11,7 +11,7 @@ int main() {
   uint32_t wrong = 0;
   for (size_t i = 0; i < std::size(kChains); ++i)
     for (const Kernels* kernels : {&kernels_ref, &MANTISSA_KERNELS})
-      for (int32_t micro_batch : {kChainBatch, 1}) {
+      for (int32_t micro_batch : {kChainBatch, int32_t(1)}) {
         const ChainDifference d = run_chain(memory, i, micro_batch, *kernels);
         if (d.what == nullptr) continue;
         ++wrong;
