@@ -188,6 +188,52 @@ bool quantizes_equal(Draw& draw, const Kernels& kernels) {
          std::memcmp(expected, actual, size_t(q.count) * element_bytes(q.element)) == 0;
 }
 
+int32_t random_factor(Draw& draw, int32_t bits) {
+  const int32_t size = (draw.below(65536) << 16 | draw.below(65536)) & INT32_MAX;
+  const int32_t factor = size >> (31 - bits);
+  return draw.below(6) == 0 ? 0 : draw.coin() ? factor : -factor;
+}
+
+/// Updates of parameters with code + 128 and momentum of 16 bits, as dense layers have them, by both sets.
+bool updates_equal(Draw& draw, const Kernels& kernels) {
+  constexpr int32_t kMost = 600, kRows = 6;
+  int16_t* const codes[2] = {reinterpret_cast<int16_t*>(expected), reinterpret_cast<int16_t*>(actual)};
+  int32_t* const sums = reinterpret_cast<int32_t*>(a_bytes);
+  IntegerUpdate u;
+  u.outer.columns = 1 + draw.below(kMost / kRows);
+  if (draw.below(4) != 0) u.outer.columns = (u.outer.columns + 3) & ~3;
+  u.outer.dy = reinterpret_cast<const int8_t*>(b_bytes);
+  u.outer.x = reinterpret_cast<const int8_t*>(b_bytes) + kRows;
+  u.count = u.outer.columns * (1 + draw.below(kRows));
+  if (draw.coin()) u.sums = sums;
+  for (int32_t i = 0; i < kMost; ++i) {
+    sums[i] = random_sum(draw) / 4;
+    b_bytes[i] = uint8_t(draw.below(255) - 127);
+    codes[0][i] = codes[1][i] = int16_t(draw.below(65536));                          // parameters
+    codes[0][i + kMost] = codes[1][i + kMost] = int16_t(draw.below(32768) - 16384);  // momentum
+  }
+  const int32_t shift = 8 * draw.below(4);
+  u.gain = {shift == 24 ? random_factor(draw, 16) : random_factor(draw, 24), shift};
+  const bool momentum = draw.below(3) != 0;
+  u.momentum_range = {-16384, 16383};
+  u.base = draw.below(3);
+  u.decay = random_factor(draw, 31);
+  u.rate = random_factor(draw, 31);
+  if (draw.below(4) == 0) u.pull = random_factor(draw, 27);
+  u.key = {uint32_t(draw.below(65536)) << 16, 0};
+  u.looks = draw.coin();
+  UpdateSeen seen[2];
+  for (int32_t i = 0; i < 2; ++i) {
+    u.parameters = {CodeLayout::kOffset16, codes[i], 16, kOffsetRange};
+    u.momentum = momentum ? codes[i] + kMost : nullptr;
+    seen[i] = (i == 0 ? kernels_ref : kernels).update_integer(u);
+  }
+  return std::memcmp(expected, actual, 4 * kMost) == 0 && seen[0].gradient == seen[1].gradient &&
+         seen[0].momentum == seen[1].momentum && seen[0].parameter == seen[1].parameter &&
+         seen[0].momentum_saturated == seen[1].momentum_saturated &&
+         seen[0].parameter_saturated == seen[1].parameter_saturated;
+}
+
 }  // namespace
 }  // namespace mantissa::firmware
 
@@ -204,14 +250,16 @@ int main() {
     if (is_equal(*MANTISSA_KERNELS.gemm, g)) continue;
     if (++wrong <= 5) print(out << "differs from the reference: ", g);
   }
-  uint32_t wrong_sums = 0, wrong_floats = 0;
+  uint32_t wrong_sums = 0, wrong_floats = 0, wrong_updates = 0;
   for (int32_t round = 0; round < kRounds; ++round) {
     if (!rounds_equal(draw, MANTISSA_KERNELS)) ++wrong_sums;
     if (!quantizes_equal(draw, MANTISSA_KERNELS)) ++wrong_floats;
+    if (!updates_equal(draw, MANTISSA_KERNELS)) ++wrong_updates;
   }
   if (wrong_sums > 0) out << wrong_sums << " of " << kRounds << " tiles of sums differ after rounding\n";
   if (wrong_floats > 0) out << wrong_floats << " of " << kRounds << " rows of floats differ as codes\n";
-  wrong += wrong_sums + wrong_floats;
-  out << products << " products, " << kRounds << " tiles of sums, " << wrong << " wrong\n";
+  if (wrong_updates > 0) out << wrong_updates << " of " << kRounds << " updates differ\n";
+  wrong += wrong_sums + wrong_floats + wrong_updates;
+  out << products << " products, " << kRounds << " tiles of sums and updates, " << wrong << " wrong\n";
   return wrong == 0 && products > kRounds / 2 ? 0 : 1;
 }

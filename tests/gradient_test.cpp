@@ -125,9 +125,8 @@ bool set_errors(RealNetwork& net, const Engine& engine, const Recipe& recipe, in
   const double rounding = recipe.wire_rounding == Rounding::kStochastic ? 1.0 : 0.5;
   for (RealLayer& l : net.layers) {
     const Tensor& y = engine.plan().tensors[size_t(l.plan.y.tensor)];
-    double unit = wire_step(engine, l.plan.x, sample);
+    const double unit = sum_unit(engine, l.plan, sample);
     if (l.plan.node.has_parameters()) {
-      unit *= operand_scale(engine, l.plan);
       l.error.bias = unit / 2 + largest(l.biases) * 0x1p-22;  // float32 biases are scaled in float32
       if (largest(l.biases) > unit * (l.plan.bias_limit / 2)) return false;
     }
@@ -160,8 +159,7 @@ TEST(Forward, IntegersAreWithinTheBoundOfTheirRoundings) {
         const float* x = t.toy.x.data() + size_t(s) * size;
         const double input_error = wire_step(t.engine, t.plan.summary.input_wire, s) * (0.5 + 0x1p-7);
         const Signal logits = net.forward({{x, x + size}, std::vector<double>(size, input_error)});
-        double unit = wire_step(t.engine, last->x, s) * std::ldexp(1.0, last->logits_shift);
-        unit *= last->node.has_parameters() ? operand_scale(t.engine, *last) : 1.0 / last->node.kernel;
+        const double unit = sum_unit(t.engine, *last, s) * std::ldexp(1.0, last->logits_shift);
         const int32_t* codes =
             reinterpret_cast<const int32_t*>(t.engine.bytes(t.plan.summary.logits_tensor).data());
         for (size_t c = 0; c < logits.value.size(); ++c) {

@@ -67,6 +67,30 @@ inline void pool_forward(const RealLayer& l, const Signal& x, Signal& y) {
     }
 }
 
+/// Errors of at most e move the deviations by 2 e and their root mean square by e; the normalized codes are rounded once.
+inline void norm_forward(const RealLayer& l, const Signal& x, Signal& y) {
+  const size_t n = size_t(l.plan.in.channels);
+  const double half = std::ldexp(0.5, -normalized_bits(int32_t(n)));
+  for (size_t first = 0; first < x.value.size(); first += n) {
+    double mean = 0, variance = 0, e = 0;
+    for (size_t c = 0; c < n; ++c) mean += x.value[first + c] / double(n);
+    for (size_t c = 0; c < n; ++c) {
+      variance += (x.value[first + c] - mean) * (x.value[first + c] - mean) / double(n);
+      e = std::max(e, x.error[first + c]);
+    }
+    const double deviation = std::sqrt(variance + double(l.plan.node.epsilon));
+    for (size_t c = 0; c < n; ++c) {
+      const double h = (x.value[first + c] - mean) / deviation, gamma = l.weights[c];
+      const double room = deviation - e;
+      const double moved = e == 0     ? 0
+                           : room > 0 ? (2 + std::fabs(h)) * e / room + half * (1 + 0x1p-10)
+                                      : INFINITY;
+      y.value.push_back(gamma * h + (l.biases.empty() ? 0 : l.biases[c]));
+      y.error.push_back(std::fabs(gamma) * moved + (l.biases.empty() ? 0 : l.error.bias) + l.error.value);
+    }
+  }
+}
+
 /// A model in double. Its parameters are set by the test.
 struct RealNetwork {
   explicit RealNetwork(const PlanView& plan) {
@@ -90,7 +114,12 @@ struct RealNetwork {
           y = x;
           for (double& v : y.value) v = std::max(v, 0.0);
           break;
+        case Op::kLayerNorm: norm_forward(l, x, y); break;
         case Op::kFlatten: y = x; break;
+        case Op::kQuantize:
+          y = x;
+          for (double& e : y.error) e += l.plan.fused ? 0 : l.error.value;
+          break;
       }
       x = std::move(y);
     }
@@ -143,6 +172,14 @@ inline double operand_value(const Engine& engine, const LayerPlan& l, int32_t i)
 
 inline double wire_step(const Engine& engine, const Wire& wire, int32_t sample) {
   return (wire.slot < 0 ? 1.0 : value_of(engine.state(wire.slot, sample).scale)) * value_of(wire.factor);
+}
+
+/// Value of one unit of a layer's sums.
+inline double sum_unit(const Engine& engine, const LayerPlan& l, int32_t sample) {
+  if (l.node.op == Op::kLayerNorm)
+    return operand_scale(engine, l) * std::ldexp(1.0, -normalized_bits(l.in.channels));
+  return wire_step(engine, l.x, sample) *
+         (l.node.has_parameters() ? operand_scale(engine, l) : 1.0 / l.node.kernel);
 }
 
 /// The engine's network with the weights that its products read and the biases as stored. Call it after a forward

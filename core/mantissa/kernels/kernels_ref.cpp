@@ -68,15 +68,15 @@ float RefKernels<kOperands>::softmax_float(const FloatSoftmax& s) {
 }
 template <Operands kOperands>
 void RefKernels<kOperands>::norm_forward(const NormForward& f) {
-  return ref::norm_forward(f);
+  return ref::norm_forward<kOperands>(f);
 }
 template <Operands kOperands>
 NormSeen RefKernels<kOperands>::norm_backward(const NormBackward& b) {
-  return ref::norm_backward(b);
+  return ref::norm_backward<kOperands>(b);
 }
 template <Operands kOperands>
 void RefKernels<kOperands>::norm_gradient(const NormGradient& g) {
-  return ref::norm_gradient(g);
+  return ref::norm_gradient<kOperands>(g);
 }
 
 template struct RefKernels<Operands::kAny>;

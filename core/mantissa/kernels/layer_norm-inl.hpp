@@ -89,9 +89,10 @@ inline Scale normalize(const NormStep& s) {
                   [&](auto x) { return normalize_step(x, s.channels, s.epsilon, s.normalized); });
 }
 
-inline void norm_forward(const NormForward& f) {
+template <Operands kOperands>
+void norm_forward(const NormForward& f) {
   const NormStep& s = f.step;
-  if (s.x_element == Element::kFloat32) {
+  if (is<kOperands>(s.x_element, Element::kFloat32)) {
     const float* x = static_cast<const float*>(s.x);
     const float* gamma = static_cast<const float*>(s.gamma);
     const FloatNorm norm(x, s.channels, s.float_epsilon);
@@ -104,10 +105,11 @@ inline void norm_forward(const NormForward& f) {
   });
 }
 
-inline NormSeen norm_backward(const NormBackward& b) {
+template <Operands kOperands>
+NormSeen norm_backward(const NormBackward& b) {
   const NormStep& s = b.step;
   const int32_t n = s.channels;
-  if (s.x_element == Element::kFloat32) {
+  if (is<kOperands>(s.x_element, Element::kFloat32)) {
     const float* x = static_cast<const float*>(s.x);
     float* dx = static_cast<float*>(b.sums);
     normalize_backward(FloatNorm(x, n, s.float_epsilon), x, static_cast<const float*>(b.dy),
@@ -131,9 +133,10 @@ inline NormSeen norm_backward(const NormBackward& b) {
   return seen;
 }
 
-inline void norm_gradient(const NormGradient& g) {
+template <Operands kOperands>
+void norm_gradient(const NormGradient& g) {
   const NormStep& s = g.step;
-  if (s.x_element == Element::kFloat32) {
+  if (is<kOperands>(s.x_element, Element::kFloat32)) {
     const float* x = static_cast<const float*>(s.x);
     const FloatNorm norm(x, s.channels, s.float_epsilon);
     for (int32_t c = 0; c < s.channels; ++c)
