@@ -21,8 +21,9 @@ TEXT = """# Five layers in integers
 
 Linear - Quantize - LayerNorm - Quantize - Linear ([examples/chain](../examples/chain/chain.toml)): each layer reads what the one
 before it rounded, forward and backward, and all recipes but float32 hold wires and errors in integers. `int8` also has integer
-gradients, momentum and update; it starts slower, since the range of its momentum comes from one sample and doubles
-until sums of gradients fit. Loss before the step, mean of seeds {seeds}; {samples} generated beats, one batch, {steps} steps. Written by
+gradients, momentum and update; it starts slower: the first scale of
+its momentum is one sample's, too coarse for the mean of 64, and the factor from momentum to weights has an upper limit, which lasts until
+looks (SPEC 6) have halved that scale. Loss before the step, mean of seeds {seeds}; {samples} generated beats, one batch, {steps} steps. Written by
 `./dev chain`, {date}, {machine}.
 
 ![Loss by step](chain.svg)

@@ -21,7 +21,8 @@ DOCUMENT = emulate.ROOT / "docs/instructions.md"
 WARM_UP, COUNTED, SEED = 10, 16, 1
 CORES = {"Cortex-M0": "mps2-an385", "Cortex-M4": "mps2-an386", "Cortex-M7": "mps2-an500", "Cortex-M55": "mps3-an547"}
 RECIPES = ["float32", "sym8", "int8"]
-CASES = [("har", 0.9), ("ecg", 0.9), ("mlp64", 0.9), ("mlp64", 0), ("mlp784", 0.9), ("mlp784", 0)]
+CASES = [("har", 0.9), ("ecg", 0.9), ("mlp64", 0.9), ("mlp64", 0), ("mlp784", 0.9), ("mlp784", 0),
+         ("norm256", 0.9)]
 PARTS = ["forward", "backward", "gradient", "update"]
 TEXT = """# Instructions of a training step on boards
 

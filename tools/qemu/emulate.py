@@ -30,12 +30,22 @@ def perceptron(inputs, hidden, outputs, folder):
     return Model(f"MLP {inputs}-{hidden}-{outputs}", (inputs,), outputs, path)
 
 
+def normalized(features, folder):
+    """Writes the model file of two dense layers with a LayerNorm between them."""
+    layers = [f'type = "linear"\nfeatures = {features}', 'type = "layer_norm"', f'type = "linear"\nfeatures = {features}']
+    path = pathlib.Path(folder) / f"norm{features}.toml"
+    path.write_text(f'name = "norm{features}"\nloss = "mse"\n[input]\nsteps = 1\nchannels = {features}\n' +
+                    "".join(f"[[layer]]\n{layer}\n" for layer in layers) +
+                    f"[training]\nepochs = 1\nbatch = 1\nlr = {0.05 / features:.1e}\nmomentum = 0.9\n")
+    return Model(f"Linear {features} - LayerNorm - Linear {features}, MSE", (features,), features, path)
+
+
 def models(folder):
     """Those of the tables, by name."""
     return {"har": Model("HAR CNN", (9, 128), 6, ROOT / "examples/har/har.toml"),
             "ecg": Model("ECG CNN", (1, 128), 5, ROOT / "examples/ecg/ecg.toml"),
             "mlp32": perceptron(32, 16, 10, folder), "mlp64": perceptron(64, 32, 10, folder),
-            "mlp784": perceptron(784, 128, 10, folder)}
+            "mlp784": perceptron(784, 128, 10, folder), "norm256": normalized(256, folder)}
 
 
 def write_npy(path, shape, kind, code, values):
