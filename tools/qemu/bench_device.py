@@ -54,6 +54,8 @@ def multiply_adds(model):
         elif kind == "linear":
             found.append((kind, channels * layer["features"]))
             channels = layer["features"]
+        elif kind == "layer_norm":
+            found.append((kind, steps * channels))  # of gamma
         elif kind in ("max_pool1d", "avg_pool1d"):
             steps //= layer["kernel"]
         elif kind == "global_avg_pool1d":

@@ -116,6 +116,13 @@ inline int32_t add_second_first(int32_t x, int32_t y, int32_t sum) { return __sm
       : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8");
 }
 
+/// p[0] = x, p[1] = y; p moves on (STRD).
+[[gnu::always_inline]] inline void store_pair(CodeWord*& p, int32_t x, int32_t y) {
+  asm("strd %[x], %[y], [%[p]], #8"
+      : [p] "+r"(p), "=m"(*reinterpret_cast<int32_t(*)[2]>(p))
+      : [x] "r"(x), [y] "r"(y));
+}
+
 /// sum + floor(x * y / 2^16) for the first and for the second half y of a word (SMLAWB, SMLAWT).
 inline int32_t add_upper_first(int32_t x, int32_t word, int32_t sum) { return __smlawb(x, word, sum); }
 inline int32_t add_upper_second(int32_t x, int32_t word, int32_t sum) { return __smlawt(x, word, sum); }
@@ -182,6 +189,11 @@ inline void add_odd_bytes(const int32_t*& p, const int32_t*& x, const int32_t*& 
     sum_y = add_products(p[i], odd_bytes(y[i]), sum_y);
   }
   p += 4, x += 4, y += 4;
+}
+
+inline void store_pair(CodeWord*& p, int32_t x, int32_t y) {
+  p[0] = x, p[1] = y;
+  p += 2;
 }
 
 /// floor(x * y / 2^16) from products of halves, in 32 bits.

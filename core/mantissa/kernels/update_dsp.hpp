@@ -72,9 +72,7 @@ struct UpdateCursor {
   /// Moves of four parameters.
   [[gnu::always_inline]] void add(int32_t m01, int32_t m23) {
     const int32_t p01 = parameters[0], p23 = parameters[1];
-    parameters[0] = add_saturating(p01, m01);
-    parameters[1] = add_saturating(p23, m23);
-    parameters += 2;
+    store_pair(parameters, add_saturating(p01, m01), add_saturating(p23, m23));
   }
 };
 
@@ -204,13 +202,14 @@ inline UpdateCursor outer_fours(UpdateCursor cursor, OuterMoves<CodeScale::k256>
 template <class Moves>
 UpdateCursor plain_fours(UpdateCursor cursor, Moves moves, int32_t fours) {
   UpdateCursor c = cursor;
+  const CodeWord* end = c.parameters + 2 * fours;
   do {
     const uint32_t random = c.next_random(), turned = (random >> 8) | (random << 24);
     moves.load();
     const int32_t m0 = moves.add_0(int32_t(random >> 16)), m1 = moves.add_1(int32_t(random & 0xFFFF));
     const int32_t m2 = moves.add_2(int32_t(turned >> 16)), m3 = moves.add_3(int32_t(turned & 0xFFFF));
     c.add(seconds(m0, m1), seconds(m2, m3));
-  } while (--fours > 0);
+  } while (c.parameters != end);
   return c;
 }
 
