@@ -6,6 +6,9 @@ find_program(CLANG_CXX clang++)
 
 add_test(NAME check.dependencies COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_dependencies.py)
 
+# Each mutant of the catalogue still fits its source; ./dev mutate says which test catches it.
+add_test(NAME check.mutants COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/mutate/mutate.py --check)
+
 # Golden values are what the model in tools/gold says, and nothing else.
 add_test(NAME check.golden COMMAND ${PROJECT_SOURCE_DIR}/dev golden)
 set_tests_properties(check.golden PROPERTIES TIMEOUT 300)
