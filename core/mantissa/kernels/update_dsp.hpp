@@ -304,6 +304,17 @@ inline void update_outer(const IntegerUpdate& u, int32_t largest_x, Clamp15& cla
   }
 }
 
+/// gain.times(g). Where a product of 64 bits is a call, small sums take two of 32: q in halves of 12 bits.
+[[gnu::always_inline]] inline int32_t move_of(const Gain& gain, int32_t g) {
+  const int32_t small = gain.shift == 8 ? 1 << 14 : 1 << 18;
+  if (MANTISSA_DSP || gain.shift == 0 || g >= small || g <= -small) return gain.times(g);
+  const int32_t high = (gain.q >> 12) * g, low = (gain.q & 0xFFF) * g;
+  const int32_t move = gain.shift == 8 ? high * 16 + (low >> 8) : (high + (low >> 12)) >> (gain.shift - 12);
+  return move > Gain::kLargestMove    ? Gain::kLargestMove
+         : move < -Gain::kLargestMove ? -Gain::kLargestMove
+                                      : move;
+}
+
 /// In chunks: sums to moves, then as from anywhere.
 inline void update_sums(const IntegerUpdate& u, int32_t count, Clamp15& clamp, UpdateSeen& seen) {
   constexpr int32_t kChunk = 16;
@@ -317,7 +328,7 @@ inline void update_sums(const IntegerUpdate& u, int32_t count, Clamp15& clamp, U
       const int32_t g = *sums++;
       const uint32_t magnitude = uint32_t(ref::magnitude_of(g));
       largest = magnitude > largest ? magnitude : largest;
-      moves[i] = u.gain.times(g);
+      moves[i] = move_of(u.gain, g);
     }
     cursor = update_fours(u, cursor, StagedMoves{moves}, now / 4, clamp);
   }
