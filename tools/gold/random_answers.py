@@ -1,7 +1,7 @@
-"""Known answers of the random bits: seed, step, stream, index, word, half word."""
-from exact import random16, random_key, random_word
+"""Known answers of the random bits: seed, step, stream, index, word, half word, bits for a rounding."""
+from exact import random16, random_key, random_word, rounding16
 
-TARGET, VERSION, SEED = "core/mantissa/num/random_answers.inc", 1, "the first number of each row"
+TARGET, VERSION, SEED = "core/mantissa/num/random_answers.inc", 2, "the first number of each row"
 
 
 def lines():
@@ -9,4 +9,5 @@ def lines():
                                (2 ** 64 - 1, 2 ** 32 - 1, 2 ** 32 - 1)):
         key = random_key(seed, step, stream)
         for index in (0, 1, 2, 77, 2 ** 31 + 1):
-            yield f"    {{{seed}u, {step}u, {stream}u, {index}u, {random_word(key, index)}u, {random16(key, index)}u}},"
+            answers = random_word(key, index), random16(key, index), rounding16(key, index)
+            yield f"    {{{seed}u, {step}u, {stream}u, {index}u, {', '.join(f'{a}u' for a in answers)}}},"

@@ -75,5 +75,41 @@ TEST(FixedMath, SqrtFloor) {
   EXPECT_EQ(sqrt_floor(UINT64_MAX), UINT32_MAX);
 }
 
+TEST(FixedMath, SqrtScaleHas31Bits) {
+  std::mt19937_64 random(4);
+  for (int i = 0; i < 100000; ++i) {
+    const uint64_t x = (random() >> 2 >> (random() % 62)) | 1;
+    const Scale root = sqrt_scale(x);
+    ASSERT_EQ(root.mantissa >> 30, 1u) << x;
+    // Floored: root <= sqrt(x) < root + one unit of the last bit.
+    using Wide = unsigned __int128;
+    const Wide wanted = Wide(x) << (-2 * root.exponent), m = root.mantissa;
+    ASSERT_LE(m * m, wanted) << x;
+    ASSERT_GT((m + 1) * (m + 1), wanted) << x;
+  }
+}
+
+TEST(FixedMath, SqrtFloatIsTheNearest) {
+  std::mt19937 random(5);
+  for (uint32_t exponent = 1; exponent < 255; ++exponent)
+    for (int i = 0; i < 500; ++i) {
+      const uint32_t fraction = i == 0 ? 0 : i == 1 ? 0x7FFFFF : uint32_t(random()) & 0x7FFFFF;
+      const float x = std::bit_cast<float>(exponent << 23 | fraction);
+      ASSERT_EQ(sqrt_float(x), std::sqrt(x)) << x;
+    }
+}
+
+TEST(FixedMath, MultiplyShiftIsExact) {
+  std::mt19937_64 random(6);
+  for (int i = 0; i < 1000000; ++i) {
+    const int64_t a = int64_t(random()) >> (2 + random() % 60);
+    const int32_t h = int32_t(int16_t(random())), shift = int32_t(random() % 31);
+    const int64_t half = shift == 0 ? 0 : int64_t(1) << (shift - 1);
+    const __int128 expected = (__int128(a) * h + half) >> shift;
+    if (expected != int64_t(expected)) continue;
+    ASSERT_EQ(multiply_shift(a, h, half, shift), int64_t(expected)) << a << " * " << h << " >> " << shift;
+  }
+}
+
 }  // namespace
 }  // namespace mantissa

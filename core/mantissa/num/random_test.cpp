@@ -13,7 +13,7 @@ TEST(Random, KnownAnswers) {
   // Printed by: python3 tools/gold/random_answers.py
   struct Answer {
     uint64_t seed;
-    uint32_t step, stream, index, word, half;
+    uint32_t step, stream, index, word, half, rounding;
   };
   constexpr Answer kAnswers[] = {
 #include "mantissa/num/random_answers.inc"
@@ -23,6 +23,8 @@ TEST(Random, KnownAnswers) {
     EXPECT_EQ(random_word(key, a.index), a.word)
         << a.seed << " " << a.step << " " << a.stream << " " << a.index;
     EXPECT_EQ(random16(key, a.index), a.half) << a.seed << " " << a.step << " " << a.stream << " " << a.index;
+    EXPECT_EQ(rounding16(key, a.index), a.rounding)
+        << a.seed << " " << a.step << " " << a.stream << " " << a.index;
   }
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
 #include <random>
 
 namespace mantissa {
@@ -140,6 +141,13 @@ TEST(Rescale, StochasticIsUnbiased) {
     for (uint32_t bits = 0; bits < 65536; ++bits)
       up += rescale(accumulator, by, Rounding::kStochastic, kWidest, bits) - int64_t(floor);
     ASSERT_NEAR(double(up), 65536 * fraction, 1.0);
+  }
+}
+
+TEST(SymmetricRange, HasAsManyCodesOnBothSides) {
+  for (int bits = 2; bits <= 16; ++bits) {
+    EXPECT_EQ(symmetric_range(bits).high, std::pow(2, bits - 1) - 1);
+    EXPECT_EQ(symmetric_range(bits).low, 1 - std::pow(2, bits - 1));
   }
 }
 

@@ -145,6 +145,33 @@ TEST(Scale, DividesAsTheDefinitionSays) {
   }
 }
 
+TEST(Quotient, IsTheFloorOfTheLongDivision) {
+  std::mt19937_64 random(9);
+  for (int i = 0; i < 1000000; ++i) {
+    const uint32_t d =
+        uint32_t(random() >> 32 << (random() % 31)) | 1u << 31;  // few bits divide without a rest
+    const uint32_t n = uint32_t(random()) % d;
+    ASSERT_EQ(quotient_q32(n, d), (uint64_t(n) << 32) / d) << n << " / " << d;
+  }
+}
+
+TEST(Scale, RoundingCarriesIntoTheExponent) {
+  for (uint32_t m : {UINT32_MAX, UINT32_MAX - 1, UINT32_MAX - 2, 1u << 31, (1u << 31) + 1})
+    EXPECT_EQ(value_of(Scale::rounded(m, -7)), std::ldexp((uint64_t(m) + 1) / 2, -7)) << m;
+  EXPECT_TRUE(is_normal(Scale::rounded(UINT32_MAX, 0)));
+}
+
+TEST(Scale, WholeIsTheNearestInteger) {
+  std::mt19937 random(10);
+  for (int32_t exponent = -40; exponent <= 40; ++exponent)
+    for (int i = 0; i < 1000; ++i) {
+      const uint32_t kept = ~uint32_t(0) << (random() % 31);  // few bits make ties
+      const Scale s{(uint32_t(random()) & kept & ((1u << 30) - 1)) | 1u << 30, exponent};
+      const double expected = std::min(std::floor(value_of(s) + 0.5), 0x1p61);
+      ASSERT_EQ(double(whole(s)), expected) << s.mantissa << " 2^" << exponent;
+    }
+}
+
 TEST(Scale, RatioIsWithinAUnit) {
   std::mt19937 random(6);
   for (int i = 0; i < 200000; ++i) {

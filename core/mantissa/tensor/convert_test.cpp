@@ -223,6 +223,32 @@ TEST(Convert, SpecialFloats) {
   EXPECT_EQ(copy.codes, from.codes);
 }
 
+TEST(Convert, CodesBeyondEveryFloatBecomeTheLargest) {
+  Owned from(sym_format(8), 3);
+  from.scales[0] = power_of_two(128);
+  for (size_t i = 0; i < 3; ++i) store_code(from.view(), i, int32_t(i) - 1);
+  Owned to(float32_format(), 3);
+  const auto counts = convert(from.view(), to.view());
+  ASSERT_TRUE(counts.ok());
+  EXPECT_EQ(counts.value.saturated, 2u);
+  const float largest = std::numeric_limits<float>::max();
+  EXPECT_EQ(load_float(to.view(), 0), -largest);
+  EXPECT_EQ(load_float(to.view(), 1), 0.0f);
+  EXPECT_EQ(load_float(to.view(), 2), largest);
+}
+
+/// Half a step beyond the largest code rounds to a code that there is not, so the next exponent is needed.
+TEST(Convert, BfpMakesRoomForATieBeyondItsLargestCode) {
+  for (const float largest : {127.5f, std::nextafter(127.5f, 0.0f)}) {
+    Owned from = floats({largest, 1.0f});
+    Owned to(bfp_format(8, 2), 2);
+    const auto counts = convert(from.view(), to.view());
+    ASSERT_TRUE(counts.ok());
+    EXPECT_EQ(counts.value.saturated, 0u);
+    EXPECT_EQ(to.step(0), largest == 127.5f ? 2.0 : 1.0);
+  }
+}
+
 TEST(Convert, EveryPairIsConvertedOrRefused) {
   const Format formats[] = {float32_format(), sym_format(5),  sym_int32_format(), asym_format(7),
                             bfp_format(8, 4), int32_format(), bool_format()};

@@ -72,6 +72,13 @@ TEST(View, OperandsLieInWholeBytes) {
   EXPECT_EQ(check_view(v).code, ErrorCode::kBadStorage);
 }
 
+TEST(View, WordsAreStoredWithTheLowestByteFirst) {
+  std::vector<uint8_t> bytes(8);
+  store_float({.format = float32_format(), .elements = 2, .codes = bytes}, 1, -0x1.04p-120f);
+  store_code({.format = int32_format(), .elements = 2, .codes = bytes}, 0, 0x01020304);
+  EXPECT_EQ(bytes, (std::vector<uint8_t>{4, 3, 2, 1, 0x00, 0x00, 0x82, 0x83}));
+}
+
 TEST(View, WhatIsMissingIsAnError) {
   Parts p{asym_format(8, 2), 4, 1, {0, 0, 0, 0}, {{}, {}}, {0, 0}};
   EXPECT_FALSE(check_view(p.view()));
@@ -83,6 +90,10 @@ TEST(View, WhatIsMissingIsAnError) {
   EXPECT_EQ(scales.limit, 2);
   p.codes.pop_back();
   EXPECT_EQ(check_view(p.view()).found, 3);
+  Parts sym{sym_format(8, 2), 4, 1, {0, 0, 0, 0}, {{}, {}}};
+  EXPECT_FALSE(check_view(sym.view()));
+  sym.scales.pop_back();
+  EXPECT_EQ(check_view(sym.view()).code, ErrorCode::kBadStorage);
   EXPECT_EQ(check_view(Parts{bfp_format(8, 2), 2, 1, {0, 0}}.view()).code, ErrorCode::kBadStorage);
 }
 
