@@ -2,7 +2,7 @@
 // The core knows a model as numbers only; the names and defaults that a user sees live here.
 //
 //   name = "har"
-//   loss = "cross_entropy"        # optional, and the only one
+//   loss = "cross_entropy"        # the default; or "mse", against onehot labels
 //
 //   [input]
 //   steps = 128                   # default 1
@@ -23,7 +23,11 @@
 //   bias = true                   # default true, as trainable
 //   trainable = true
 //
-//   type = "linear"               # features, bias, trainable
+//   output = "codes"              # the default; or "accumulator": the sums, for the quantize that must follow
+//
+//   type = "linear"               # features, bias, trainable, output
+//   type = "layer_norm"           # epsilon (default 1e-5), bias, trainable
+//   type = "quantize"             # bits, scale (constant), error_bits, error_scale; what is left out is as the recipe says
 //   type = "relu" | "flatten" | "global_avg_pool1d"
 //   type = "max_pool1d" | "avg_pool1d"   # kernel, stride (default: as kernel)
 //
