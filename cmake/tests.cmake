@@ -25,7 +25,8 @@ if(GTest_FOUND AND rapidcheck_FOUND)
   mantissa_test_program(core_test ${PROJECT_SOURCE_DIR}/core/mantissa/*_test.cpp
     ${PROJECT_SOURCE_DIR}/core/mantissa/*_dsp.cpp)
   mantissa_test_program(host_test ${PROJECT_SOURCE_DIR}/host/*_test.cpp)
-  mantissa_test_program(whole_test ${PROJECT_SOURCE_DIR}/tests/*_test.cpp)
+  mantissa_test_program(whole_test ${PROJECT_SOURCE_DIR}/tests/*_test.cpp
+    ${PROJECT_SOURCE_DIR}/core/mantissa/*_dsp.cpp)
 else()
   message(STATUS "No unit tests: GoogleTest or RapidCheck is missing (./dev setup installs them)")
 endif()
