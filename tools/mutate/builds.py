@@ -21,7 +21,7 @@ rule compile
 rule archive
   command = rm -f $out && ar qc $out $in
 rule link
-  command = g++ -o $out $in $libraries -Wl,--trace > $out.linked
+  command = g++ $flags -o $out $in $libraries -Wl,-Map=$out.map
 """
 
 
@@ -30,10 +30,11 @@ def run(command, **options):
 
 
 class Builds:
-    def __init__(self, folder, tests):
-        """tests: sources of programs, from the root of the repository."""
+    def __init__(self, folder, tests, options=()):
+        """tests: sources of programs, from the root of the repository; options: of the compiler, for all."""
         self.folder = pathlib.Path(folder).resolve()
         self.tests = tests
+        self.flags = [*FLAGS, *options]
         self.archive = self.folder / "core.a"
         names = CORE.rglob("*.cpp")
         self.core = sorted(p.relative_to(ROOT).as_posix() for p in names
@@ -47,7 +48,7 @@ class Builds:
 
     def build(self):
         """All programs from the sources as they are. Raises if that fails."""
-        quoted = " ".join(f"'{flag}'" for flag in FLAGS)
+        quoted = " ".join(f"'{flag}'" for flag in self.flags)
         lines = [f"flags = {quoted}", f"libraries = {' '.join(LIBRARIES)}", RULES]
         for source in self.core + self.tests:
             lines.append(f"build {self.object_of(source)}: compile {ROOT / source}")
@@ -62,7 +63,7 @@ class Builds:
 
     def linked(self, test):
         """Sources whose objects the program of a test has."""
-        text = self.program_of(test).with_suffix(".linked").read_text()
+        text = self.program_of(test).with_suffix(".map").read_text()
         return [test] + [s for s in self.core if f"({self.object_of(s).name})" in text]
 
     def reads(self, source, changed):
@@ -81,9 +82,9 @@ class Builds:
                 objects += [self.object_of(test)] if source == test else []
                 continue
             objects.append(folder / self.object_of(source).name)
-            compiled = run(["g++", f"-I{folder}/core", *FLAGS, "-c", copy if source == changed else ROOT / source,
+            compiled = run(["g++", f"-I{folder}/core", *self.flags, "-c", copy if source == changed else ROOT / source,
                             "-o", objects[-1]])
             if compiled.returncode != 0:
                 return None, compiled.stderr
-        linked = run(["g++", "-o", program, *objects, self.archive, *LIBRARIES])
+        linked = run(["g++", *self.flags, "-o", program, *objects, self.archive, *LIBRARIES])
         return (program, "") if linked.returncode == 0 else (None, linked.stderr)

@@ -227,5 +227,66 @@ TEST(Engine, EvaluationChangesNoState) {
   }
 }
 
+/// Not even the scales of batches to come: what an evaluation saw, however large, is not what a batch saw.
+TEST(Engine, EvaluationBetweenBatchesChangesNoTraining) {
+  for (const NamedRecipe& r : all_recipes()) {
+    const RunOptions o = {.batch = 6, .micro_batch = 6};
+    const NamedModel m = small_model();
+    const HeapPlan plan(m.model(), r.recipe, o.plan_options());
+    const Toy toy(m.input, 3, 12, 3);
+    const std::vector<float> large(size_t(6 * m.input.size()), 1.5f);
+    const auto hash_after = [&](bool evaluates) {
+      GuardedArena arena(plan.summary.arena_bytes);
+      Engine engine = Engine::bind(plan.view(), arena.bytes(), kernels_ref).value;
+      engine.initialize(1);
+      engine.set_input_range(1.5f);
+      train_batch(engine, o, toy, 0, 6);
+      if (evaluates) engine.evaluate(large.data(), toy.labels.data(), 6, nullptr);
+      train_batch(engine, o, toy, 6, 6);
+      return engine.state_hash();
+    };
+    EXPECT_EQ(hash_after(true), hash_after(false)) << r.name;
+  }
+}
+
+/// The codes that each step of a training wrote, seen before another step takes their memory.
+struct LargestCodes {
+  Engine* engine;
+  int32_t forward = 0, backward = 0;
+
+  static void end(void* self, StepKind kind, int32_t layer) {
+    LargestCodes& c = *static_cast<LargestCodes*>(self);
+    if (kind != StepKind::kForward && kind != StepKind::kBackward) return;
+    const LayerPlan& l = c.engine->plan().layers[size_t(layer)];
+    const int16_t tensor = kind == StepKind::kForward ? l.y.tensor : l.dx.tensor;
+    const Tensor& t = c.engine->plan().tensors[size_t(tensor)];
+    if (t.role == Role::kLogits) return;
+    const int8_t* codes = reinterpret_cast<const int8_t*>(c.engine->bytes(tensor).data()) + t.halo_before;
+    int32_t& largest = kind == StepKind::kForward ? c.forward : c.backward;
+    for (int32_t i = 0; i < t.elements; ++i) largest = std::max(largest, std::abs(int32_t(codes[i])));
+  }
+};
+
+TEST(Engine, CodesThatSaturateStayInTheirWidth) {
+  Recipe recipe = sym8_recipe();
+  recipe.formats.activation = recipe.formats.error = sym_format(6);
+  recipe.margin = 0.25f;  // so that many do
+  const RunOptions o = {.batch = 6, .micro_batch = 6};
+  const NamedModel m = small_model();
+  const HeapPlan plan(m.model(), recipe, o.plan_options());
+  ASSERT_FALSE(plan.error);
+  GuardedArena arena(plan.summary.arena_bytes);
+  Engine engine = Engine::bind(plan.view(), arena.bytes(), kernels_ref).value;
+  engine.initialize(1);
+  engine.set_input_range(1.5f);
+  LargestCodes largest{&engine};
+  engine.set_probe({&largest, [](void*, StepKind, int32_t) {}, LargestCodes::end});
+  const Toy toy(m.input, 3, 12, 3);
+  for (int32_t first : {0, 6}) train_batch(engine, o, toy, first, 6);
+  EXPECT_GT(engine.saturated(), 0u);
+  EXPECT_EQ(largest.forward, 31);
+  EXPECT_EQ(largest.backward, 31);
+}
+
 }  // namespace
 }  // namespace mantissa

@@ -180,6 +180,19 @@ TEST(Planner, ProvesTheWidthOfSums) {
   }
 }
 
+/// Two products of the largest 16-bit codes leave 131,069 for what else is added.
+TEST(Proof, TheLargestSumIsTheLastThatFits32Bits) {
+  constexpr int64_t kLeft = INT32_MAX - int64_t(2) * 32767 * 32767;
+  for (const int64_t extra : {kLeft - 1, kLeft, kLeft + 1}) {
+    Proof proof{.terms = 2, .a_max = 32767, .b_max = 32767, .extra = extra};
+    ProductPlan product;
+    ASSERT_FALSE(prove_sum(proof, Accumulation::kAuto, product));
+    EXPECT_EQ(proof.worst, INT32_MAX + (extra - kLeft));
+    EXPECT_EQ(product.accumulator, extra <= kLeft ? Element::kInt32 : Element::kInt64) << extra;
+    EXPECT_EQ(bool(prove_sum(proof, Accumulation::kInt32, product)), extra > kLeft) << extra;
+  }
+}
+
 TEST(Planner, ProvesGradientsOfTheWholeBatch) {
   const NamedModel m = {
       "", {100, 3}, {conv1d({.channels = 4, .kernel = 3}), global_avg_pool1d(), linear({.features = 2})}};
@@ -190,6 +203,39 @@ TEST(Planner, ProvesGradientsOfTheWholeBatch) {
       EXPECT_EQ(p.terms, 98 * 64);
     }
   }
+}
+
+/// Terms and operands of each reduction, counted by hand.
+TEST(Planner, ProvesEachReductionWithItsOwnTerms) {
+  const NamedModel m = {
+      "",
+      {20, 4},
+      {conv1d({.channels = 4, .kernel = 3, .groups = 2}), layer_norm(),
+       avg_pool1d({.kernel = 5, .stride = 2}), conv1d({.channels = 6, .kernel = 3, .groups = 2}), flatten(),
+       linear({.features = 3})}};
+  const HeapPlan plan(m.model(), int8_recipe(), {.batch = 2});
+  ASSERT_FALSE(plan.error);
+  struct Expected {
+    Reduction reduction;
+    int layer;
+    int32_t terms, a_max;
+  };
+  for (const Expected& e : {Expected{Reduction::kForward, 3, 3 * 2, 127},  // taps, channels of a group
+                            {Reduction::kBackward, 3, 3 * 3, 127},         // taps, outputs of a group
+                            {Reduction::kGradient, 3, 2 * 5, 127},         // samples, steps
+                            {Reduction::kPool, 2, 5, 127},                 // a window
+                            {Reduction::kNorm, 1, 4, 2 * 127}}) {          // channels; a code less the mean
+    bool found = false;
+    for (const Proof& p : plan.view().proofs) {
+      if (p.reduction != e.reduction || p.layer != e.layer || found) continue;
+      found = true;
+      EXPECT_EQ(p.terms, e.terms) << int(e.reduction);
+      EXPECT_EQ(p.a_max, e.a_max) << int(e.reduction);
+    }
+    EXPECT_TRUE(found) << int(e.reduction);
+  }
+  // A bias has what the largest sum leaves of 32 bits; the upper byte of a weight may be -128.
+  EXPECT_EQ(plan.view().layers[3].bias_limit, INT32_MAX - 6 * 127 * 128);
 }
 
 void expect_no_overlap(const HeapPlan& plan, const std::string& what) {
