@@ -144,7 +144,7 @@ std::string detail_sentence(const Subject& s) {
       return "output = \"accumulator\" passes on the sums themselves, which only a quantize can read; put "
              "one behind it, "
              "or leave 'output' out";
-    case Detail::kNormTooWide: return "the sums of its channels do not fit 32 bits";
+    case Detail::kNormTooWide: return "the sums of its channels do not fit";
     case Detail::kFixedScale: return "a fixed scale is positive and finite, or left out";
     case Detail::kLossNeedsLogits:
       return "the loss needs sums of any sign, so the last layer must be linear, conv1d, layer_norm or an "
@@ -159,10 +159,13 @@ std::string bits_sentence(const Subject& s) {
 }
 
 std::string unprovable(const Subject& s) {
+  const std::string terms =
+      s.error.b_bits > 0 ? fmt::format("products of {}-bit and {}-bit codes", s.error.a_bits, s.error.b_bits)
+                         : fmt::format("{}-bit codes", s.error.a_bits);
   return fmt::format(
-      "{}: under {} a sum of {} products may overflow, and at most {} are proved to fit; use fewer bits "
+      "{}: under {} a sum of {} {} may overflow 32 bits, and at most {} are proved to fit; use fewer bits "
       "for this layer, accumulation = \"auto\", or fewer inputs, a shorter kernel or a smaller batch",
-      s.layer, s.recipe, s.error.found, s.error.limit);
+      s.layer, s.recipe, s.error.found, terms, s.error.limit);
 }
 
 std::string bad_batch(const Subject& s) {

@@ -67,13 +67,18 @@ TEST(Describe, GroupSizesNameTheNearestThatDo) {
 }
 
 TEST(Describe, UnprovableNamesRecipeTermsAndLimit) {
-  EXPECT_EQ(
-      describe({.code = ErrorCode::kUnprovable, .layer = 6, .found = 700, .limit = 512}, har(), "sym12"),
-      "layer 7 'conv3' (conv1d): under recipe 'sym12' a sum of 700 products may overflow, and at most 512 "
-      "are "
-      "proved to fit; use fewer bits for this layer, accumulation = \"auto\", or fewer inputs, a shorter "
-      "kernel or "
-      "a smaller batch");
+  EXPECT_EQ(describe({.code = ErrorCode::kUnprovable,
+                      .layer = 6,
+                      .found = 700,
+                      .limit = 512,
+                      .a_bits = 12,
+                      .b_bits = 12},
+                     har(), "sym12"),
+            "layer 7 'conv3' (conv1d): under recipe 'sym12' a sum of 700 products of 12-bit and 12-bit codes "
+            "may overflow "
+            "32 bits, and at most 512 are proved to fit; use fewer bits for this layer, accumulation = "
+            "\"auto\", or fewer "
+            "inputs, a shorter kernel or a smaller batch");
 }
 
 TEST(Describe, DetailsSayWhatWouldDo) {

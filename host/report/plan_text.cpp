@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 
 #include "host/model/recipe_file.hpp"
+#include "host/report/proof_text.hpp"
 #include "host/report/text.hpp"
 
 namespace mantissa::host {
@@ -41,18 +41,6 @@ RoleWords words_of(Role role) {
     case Role::kSample: return {"sample", Purpose::kScratch};
   }
   return {};
-}
-
-const char* words_of(Reduction reduction) {
-  switch (reduction) {
-    case Reduction::kForward: return "forward";
-    case Reduction::kBackward: return "backward";
-    case Reduction::kGradient: return "weight gradient";
-    case Reduction::kBiasGradient: return "bias gradient";
-    case Reduction::kPool: return "pool";
-    case Reduction::kNorm: return "norm";
-  }
-  return "";
 }
 
 /// How the elements of a tensor are held: the name of a format where it has one.
@@ -165,28 +153,6 @@ std::string peak_line(const PlanView& plan, const Description& d) {
       "  training takes {} bytes in all, and no more.\n",
       peak + 1, step_name(step.kind), step.layer < 0 ? "" : fmt::format(" of {}", layer_name(d, step.layer)),
       grouped_size(bytes_alive(plan, peak)), grouped_size(plan.summary.arena_bytes));
-}
-
-int magnitude_bits(int64_t n) { return static_cast<int>(std::bit_width(static_cast<uint64_t>(n))); }
-
-std::string proof_table(const PlanView& plan, const Description& d) {
-  if (plan.proofs.empty())
-    return "overflow proofs\n  None are needed: float32 sums do not wrap, and their order is fixed.\n";
-  Table table("llrrrrrrl");
-  table.add(
-      {"layer", "sum", "terms", "|a| max", "|b| max", "worst case", "accumulator", "bits to spare", ""});
-  for (const Proof& p : plan.proofs) {
-    const std::string blocks =
-        p.block_terms > 0 ? fmt::format("32 bits for {} terms at a time", grouped(p.block_terms)) : "";
-    const std::string room = p.extra > 0 ? fmt::format("with {} for the bias", grouped(p.extra)) : "";
-    table.add(
-        {layer_name(d, p.layer), words_of(p.reduction), grouped(p.terms), grouped(p.a_max),
-         p.reduction == Reduction::kPool || p.reduction == Reduction::kBiasGradient ? "-" : grouped(p.b_max),
-         grouped(p.worst), fmt::format("{} bits", p.bits),
-         fmt::format("{}", p.bits - 1 - magnitude_bits(p.worst)), blocks.empty() ? room : blocks});
-  }
-  return fmt::format("overflow proofs: terms x |a| x |b| stays below 2^(accumulator bits - 1)\n{}",
-                     table.text());
 }
 
 }  // namespace

@@ -7,18 +7,18 @@ namespace mantissa {
 
 enum class ErrorCode : uint8_t {
   kNone,
-  kNoLayers,         // a model without layers
-  kTooManyLayers,    // found: layers, limit: capacity
-  kBadShape,         // a layer's input does not fit; found: what arrives, limit: what it needs
-  kBadAttribute,     // an attribute outside its range; found: value
-  kWindowTooLarge,   // a window does not fit in its input; found: window, limit: input with padding
-  kBadGroups,        // found: groups, limit: channels that they must divide
-  kBadBits,          // found: bits; allowed is 2..16
-  kBadGroupSize,     // found: elements that share a scale, limit: elements of the tensor, which they must divide
-  kBadConversion,    // found: FormatKind to convert from, limit: FormatKind to convert to, a pair without a meaning
-  kBadStorage,       // found: bytes or entries that a view has, limit: what it needs
-  kBadRecipe,        // a combination of settings that has no meaning; detail says which
-  kUnprovable,       // a sum that may overflow; found: terms, limit: the largest number of terms that fits
+  kNoLayers,        // a model without layers
+  kTooManyLayers,   // found: layers, limit: capacity
+  kBadShape,        // a layer's input does not fit; found: what arrives, limit: what it needs
+  kBadAttribute,    // an attribute outside its range; found: value
+  kWindowTooLarge,  // a window does not fit in its input; found: window, limit: input with padding
+  kBadGroups,       // found: groups, limit: channels that they must divide
+  kBadBits,         // found: bits; allowed is 2..16
+  kBadGroupSize,  // found: elements that share a scale, limit: elements of the tensor, which they must divide
+  kBadConversion,  // found: FormatKind to convert from, limit: FormatKind to convert to, a pair without a meaning
+  kBadStorage,  // found: bytes or entries that a view has, limit: what it needs
+  kBadRecipe,   // a combination of settings that has no meaning; detail says which
+  kUnprovable,  // a sum that may overflow; found: terms, limit: the largest number of terms that fits; a_bits, b_bits
   kBadBatch,         // found: batch
   kBadOption,        // an option of the plan outside its range; detail says which, found: value
   kCapacity,         // a plan's own arrays are too small; found: needed
@@ -60,6 +60,8 @@ struct Error {
   int16_t layer = -1;  ///< index of the layer, -1 where none is meant
   int64_t found = 0;
   int64_t limit = 0;
+  uint8_t a_bits = 0,
+          b_bits = 0;  ///< widths of the codes that a sum multiplies; b_bits 0: of values that it adds
 
   constexpr explicit operator bool() const { return code != ErrorCode::kNone; }
 };

@@ -237,6 +237,46 @@ TEST(Gemm, LargestSumsAreExact) {
   }
 }
 
+/// y[B,O] = x[B,I] w[O,I]^T of 12-bit codes, all +-2047: 32 bits hold 512 of these products, and I is 4,096.
+void expect_exact_linear(const GemmKernel& kernel, int32_t samples, int16_t x_code, const char* name) {
+  constexpr int32_t kInputs = 4096, kOutputs = 19, kLargest = 2047;
+  const std::vector<int16_t> x(size_t(samples) * kInputs, x_code), w(size_t(kOutputs) * kInputs, kLargest);
+  std::vector<int64_t> y(size_t(samples) * kOutputs, -1);
+  Gemm g{.shape = {samples, kOutputs, 1, kInputs},
+         .a = {x.data(), Element::kInt16, kInputs, 0, 1},
+         .b = {w.data(), Element::kInt16, kInputs, 0, 1},
+         .c = y.data(),
+         .c_element = Element::kInt64,
+         .c_stride = kOutputs,
+         .block_terms = INT32_MAX / (kLargest * kLargest)};
+  struct alignas(64) Line {
+    std::byte bytes[64];
+  };
+  std::vector<Line> scratch;
+  if (kernel.scratch.use != ScratchUse::kNone)
+    scratch.resize(kernel.scratch.bytes(g.shape, g.a.element, g.b.element) / sizeof(Line) + 1);
+  g.scratch = scratch.data();
+  kernel.prepare(g);
+  kernel.run(g);
+  constexpr int64_t kSum = 17'163'096'064;  // 4,096 * 2,047 * 2,047
+  for (const int64_t sum : y) ASSERT_EQ(sum, x_code > 0 ? kSum : -kSum) << name;
+}
+
+TEST(Gemm, ALinearOf4096ExtremeInputsOf12BitsIsExact) {
+  for (const int16_t x_code : {int16_t(2047), int16_t(-2047)}) {
+    for (const int32_t samples : {1, 5}) {
+      expect_exact_linear(gemm_ref, samples, x_code, "ref");
+      expect_exact_linear(gemm_small, samples, x_code, "small");
+      expect_exact_linear(gemm_dsp, samples, x_code, "dsp");
+      for (size_t i = 0; host_target_name(i); ++i) {
+        ASSERT_TRUE(select_host_target(host_target_name(i)));
+        expect_exact_linear(gemm_hwy, samples, x_code, host_target_name(i));
+      }
+      select_host_target("best");
+    }
+  }
+}
+
 /// Steps that no tap of a convolution reaches.
 TEST(Gemm, NoTermsGiveZero) {
   for (const Types& types : kTypes)

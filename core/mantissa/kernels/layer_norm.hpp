@@ -43,7 +43,7 @@ struct NormForward {
 /// With g = dy * gamma, in units of dy.scale * gamma.scale / x.scale * inverse:
 ///   sums[c] = n g[c] - sum g - round(h[c] * sum(g h) * 2^-2k), int64
 /// or, in float32,  sums[c] = inverse * (g[c] - mean g - h[c] * mean(g h)). 0 where x is, if `masked`.
-/// |sums| < 2^62 for n * |x|max < 2^30.
+/// |sums| < 2^62, proved by plan().
 struct NormBackward {
   NormStep step;
   const void* dy = nullptr;

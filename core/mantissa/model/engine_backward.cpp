@@ -50,8 +50,7 @@ void Engine::run_backward(const LayerPlan& l) {
       });
     }
   }
-  if (!plan_.summary.is_float && plan_.summary.scaling == Scaling::kDelayed && l.dx.slot != l.dy.slot)
-    collect(l.dx.slot, backward_unit(l, 0));
+  if (!plan_.summary.is_float && l.dx.slot != l.dy.slot) collect(l.dx.slot, backward_unit(l, 0));
 }
 
 /// Some steps of dx of a sample, or, for Linear, of some samples. With a stride, all steps at once, phase by phase.

@@ -202,8 +202,7 @@ void Engine::run_forward(const LayerPlan& l) {
     }
   }
   if (l.bias_operand >= 0) collect_bias(l);
-  if (!plan_.summary.is_float && plan_.summary.scaling == Scaling::kDelayed && l.y.slot != l.x.slot)
-    collect(l.y.slot, forward_unit(l, 0));
+  if (!plan_.summary.is_float && l.y.slot != l.x.slot) collect(l.y.slot, forward_unit(l, 0));
 }
 
 /// Biases as they join the sums. Those of dynamic scales are made for the sample.

@@ -122,7 +122,16 @@ struct Step {
   int16_t layer = -1;
 };
 
-enum class Reduction : uint8_t { kForward, kBackward, kGradient, kBiasGradient, kPool, kNorm };
+enum class Reduction : uint8_t {
+  kForward,
+  kBackward,
+  kGradient,
+  kBiasGradient,
+  kPool,
+  kNorm,          ///< channels less their mean, times their number
+  kNormSquares,   ///< what the deviation is the root of
+  kNormBackward,  ///< errors less what mean and deviation take of them
+};
 
 /// Why a sum cannot overflow: terms * a_max * b_max + extra < 2^(bits - 1), or the same for each block of it.
 struct Proof {
@@ -130,7 +139,7 @@ struct Proof {
   int16_t layer = -1;
   int32_t terms = 0;
   int32_t a_max = 0, b_max = 0;
-  int64_t extra = 0;        ///< room kept for a bias
+  int64_t extra = 0;        ///< room kept for a bias, or for what LayerNorm subtracts
   int64_t worst = 0;        ///< the largest possible magnitude
   int32_t bits = 32;        ///< of the accumulator
   int32_t block_terms = 0;  ///< 64 bits: terms summed in 32 bits before folding

@@ -1,7 +1,7 @@
 // Second stage: parameters, and for each product the width of its sums, with proof, and the memory that it works in.
 #pragma once
-#include "mantissa/kernels/layer_norm.hpp"
 #include "mantissa/model/draft.hpp"
+#include "mantissa/model/norm_proofs.hpp"
 #include "mantissa/model/proofs.hpp"
 
 namespace mantissa::planning {
@@ -182,15 +182,11 @@ constexpr Error make_layer_norm(Draft& d, int32_t i, LayerPlan& l) {
   l.gradient.tile_rows = channels;
   if (!d.summary.is_float) {
     const int64_t limit = ((int64_t(1) << 30) - 1) / x_max;
-    if (channels > limit)
-      return {.code = ErrorCode::kUnsupported,
-              .detail = Detail::kNormTooWide,
-              .layer = int16_t(i),
-              .found = channels,
-              .limit = limit};
-    l.normalized = d.add_tensor(Role::kTile, i, sym_format(16), channels, d.options.threads);
+    if (channels > limit) return norm_too_wide(i, channels, limit);
     ProductPlan deviation;
     if (Error e = add_proof(d, Reduction::kNorm, i, channels, 2 * x_max, 1, 0, deviation)) return e;
+    prove_norm_squares(d, i, channels, x_max);
+    l.normalized = d.add_tensor(Role::kTile, i, sym_format(16), channels, d.options.threads);
   }
   const int32_t gamma = d.summary.is_float ? 0 : largest_weight(l.formats);
   const int64_t room = l.bias >= 0 ? kBiasRoom : 0;
@@ -198,6 +194,7 @@ constexpr Error make_layer_norm(Draft& d, int32_t i, LayerPlan& l) {
   l.bias_limit = int32_t(kInt32Max - int64_t(kLargestNormalized) * gamma);
   if (i != d.logits_layer) add_tile(d, i, l.forward, channels, l.out.steps, d.dynamic());
   if (l.passes_error && !d.summary.is_float) {
+    if (Error e = prove_norm_backward(d, i, channels, d.max_code(l.dy), gamma)) return e;
     l.backward = {.accumulator = Element::kInt64, .tile_rows = 1};
     l.backward.tile = d.add_tensor(Role::kTile, i, sym_int32_format(), channels, d.options.threads);
     d.tensor(l.backward.tile).element = Element::kInt64;
