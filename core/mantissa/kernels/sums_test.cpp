@@ -134,18 +134,21 @@ TEST(Sums, UpperProductByHalves) {
 }
 
 /// A power of two as a factor: every tie, on both sides of zero.
+/// Ties, extremes, and ranges whose ends differ in size.
 TEST(Sums, RescaleTies) {
   std::vector<int32_t> sums;
   for (int32_t x = -5000; x <= 5000; ++x) sums.push_back(x);
   sums.insert(sums.end(), {INT32_MAX, -INT32_MAX, INT32_MIN});
-  for (int32_t shift = 30; shift < 44; ++shift)
+  for (int32_t shift = 30; shift < 48; ++shift)
     for (const int32_t mantissa : {1 << 30, 3 << 29, INT32_MAX}) {
       RescaleSums r;
       r.sums = sums.data();
       r.rows = 1;
       r.columns = r.code_stride = int32_t(sums.size());
       r.by = {mantissa, shift};
-      r.range = symmetric_range(8);
+      r.range = shift % 3 == 0   ? CodeRange{-128, 127}
+                : shift % 3 == 1 ? CodeRange{0, 99}
+                                 : symmetric_range(8);
       std::vector<int8_t> expected;
       for (const int32_t sum : sums) expected.push_back(int8_t(rescale(sum, r.by, r.rounding, r.range)));
       on_every_target([&](const Kernels& kernels, const char* name) {
@@ -221,7 +224,9 @@ TEST(Sums, RescaleAtEveryShift) {
       r.rows = 1;
       r.columns = r.code_stride = int32_t(sums.size());
       r.by = {mantissa, shift};
-      r.range = symmetric_range(8);
+      r.range = shift % 3 == 0   ? CodeRange{-128, 127}
+                : shift % 3 == 1 ? CodeRange{0, 99}
+                                 : symmetric_range(8);
       std::vector<int8_t> expected;
       for (int32_t s : sums) expected.push_back(int8_t(rescale(s, r.by, Rounding::kHalfAway, r.range)));
       on_every_target([&](const Kernels& kernels, const char* name) {

@@ -65,6 +65,16 @@ void check_integer(int bits, std::mt19937& random) {
   ASSERT_EQ(again.loss_q24, result.loss_q24) << "without errors the logits stay";
 }
 
+/// The ends of 32 bits differ by more than an int32_t holds: by 2 nats in units of 2^-31.
+TEST(CrossEntropy, LogitsMayBeAsFarApartAsTheyGo) {
+  int32_t logits[] = {INT32_MIN, INT32_MAX};
+  const Multiplier exponent = exponent_multiplier({1u << 30, -61});
+  const LossResult right = cross_entropy(logits, 2, exponent, 1, 1, static_cast<int8_t*>(nullptr));
+  const LossResult wrong = cross_entropy(logits, 2, exponent, 0, 1, static_cast<int8_t*>(nullptr));
+  EXPECT_NEAR(double(right.loss_q24) / kQ24, std::log1p(std::exp(-2.0)), 1e-6);
+  EXPECT_NEAR(double(wrong.loss_q24) / kQ24, std::log1p(std::exp(-2.0)) + 2, 1e-6);
+}
+
 TEST(CrossEntropy, IntegersFollowTheDefinition) {
   std::mt19937 random(1);
   for (int i = 0; i < 20000; ++i) {

@@ -41,6 +41,31 @@ TEST(Sgd, Float32FollowsPyTorch) {
 
 double value_of(Scale s) { return std::ldexp(double(s.mantissa), s.exponent); }
 
+TEST(Sgd, FactorsAreTheNearestInQ32) {
+  std::mt19937 random(4);
+  for (int i = 0; i < 100000; ++i) {
+    const float value = std::ldexp(float(1 + random() % 4096), -12);
+    const Scale scale{(1u << 30) | (uint32_t(random()) >> 2 & (~0u << (random() % 30))),
+                      -30 - int32_t(random() % 40)};
+    const double wanted = std::floor(double(value) * value_of(scale) * 0x1p32 + 0.5);
+    // The product of value and scale keeps 31 bits.
+    ASSERT_NEAR(double(sgd_q32(value, scale, INT32_MAX)), std::min(wanted, 0x1p31 - 1), 1.0);
+    const float exact = std::ldexp(1.0f, -int32_t(random() % 12));  // with it no bit is lost
+    const double nearest = std::floor(double(exact) * value_of(scale) * 0x1p32 + 0.5);
+    ASSERT_EQ(double(sgd_q32(exact, scale, INT32_MAX)), std::min(nearest, 0x1p31 - 1));
+  }
+}
+
+/// 16 bits keep one free; 8 bits and what they drop are as long as the 15 that remain.
+TEST(Sgd, MomentumHasRoomForASum) {
+  EXPECT_EQ(momentum_range(16).low, -16384);
+  EXPECT_EQ(momentum_range(16).high, 16383);
+  EXPECT_EQ(momentum_range(8).low, -128);
+  EXPECT_EQ(momentum_range(8).high, 127);
+  EXPECT_EQ(momentum_drop(16), 0);
+  EXPECT_EQ(momentum_drop(8), 7);
+}
+
 /// One element's update in real numbers.
 struct Real {
   double v, p;
