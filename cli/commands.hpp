@@ -13,6 +13,7 @@ using Command = std::function<int()>;
 void add_train(CLI::App& program, Command& chosen);
 void add_eval(CLI::App& program, Command& chosen);
 void add_plan(CLI::App& program, Command& chosen);
+void add_check(CLI::App& program, Command& chosen);
 void add_device(CLI::App& program, Command& chosen);
 void add_export(CLI::App& program, Command& chosen);
 void add_demo(CLI::App& program, Command& chosen);

@@ -18,6 +18,7 @@ namespace {
 struct EvalArguments {
   std::string file, data, kernels = "best", json;
   int threads = 1;
+  host::OverflowPolicy overflow = host::OverflowPolicy::kCount;
 };
 
 /// As training printed it: momentum is part of the hash, so an engine for inference can not tell.
@@ -37,6 +38,7 @@ int eval(const EvalArguments& a) {
   host::HostEngine host_engine(d, model.recipe, {.threads = a.threads, .mode = PlanMode::kInfer}, kernels);
   Engine& engine = host_engine.engine();
   host::restore(model, engine);
+  host::OverflowGuard guard(engine, d, a.overflow);
 
   const PlanSummary& plan = engine.plan().summary;
   host::Results r;
@@ -54,6 +56,7 @@ int eval(const EvalArguments& a) {
   r.parameters = plan.parameters;
   r.arena_bytes = plan.arena_bytes;
   r.test = host::evaluate(engine, data.test);
+  guard.check("in the evaluation");
   r.samples_per_second = static_cast<double>(r.test->samples) / std::max(r.test->seconds, 1e-9);
   r.saturated = host::saturations(engine, d);
   r.weights_hash = training_hash(model, kernels);
@@ -77,6 +80,7 @@ void add_eval(CLI::App& program, Command& chosen) {
   command->add_option("--data", a->data, "Folder with the data")->required()->option_text("DIR");
   add_threads_option(*command, a->threads);
   add_kernels_option(*command, a->kernels);
+  add_overflow_option(*command, a->overflow);
   command->add_option("--json", a->json, "Write the results there as JSON")->option_text("FILE");
   command->callback([a, &chosen] { chosen = [a] { return eval(*a); }; });
 }

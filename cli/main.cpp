@@ -87,6 +87,7 @@ int main(int argc, char** argv) {
   mantissa::cli::add_train(program, chosen);
   mantissa::cli::add_eval(program, chosen);
   mantissa::cli::add_plan(program, chosen);
+  mantissa::cli::add_check(program, chosen);
   mantissa::cli::add_device(program, chosen);
   mantissa::cli::add_export(program, chosen);
   mantissa::cli::add_demo(program, chosen);

@@ -25,6 +25,18 @@ CLI::Validator schedule_name() {
       "");
 }
 
+CLI::Validator overflow_name() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string {
+        if (text != "count" && text != "error")
+          return fmt::format("{} is neither count nor error", host::in_quotes(text));
+        text = fmt::format("{}", static_cast<int>(text == "error" ? host::OverflowPolicy::kError
+                                                                  : host::OverflowPolicy::kCount));
+        return {};
+      },
+      "");
+}
+
 template <class T, class Range>
 CLI::Validator range_check(Range range) {
   return CLI::Validator(
@@ -85,6 +97,14 @@ void add_kernels_option(CLI::App& command, std::string& kernels) {
       .add_option("--kernels", kernels,
                   "Instruction set: best (default), ref, or one that 'mantissa kernels' lists *")
       ->option_text("NAME");
+}
+
+void add_overflow_option(CLI::App& command, host::OverflowPolicy& policy) {
+  command
+      .add_option("--overflow", policy,
+                  "Codes that do not fit: count them (default), or stop with an error that names the tensor")
+      ->transform(overflow_name())
+      ->option_text("count|error");
 }
 
 void add_optimizer_options(CLI::App& command, TrainingOverrides& o) {

@@ -7,6 +7,7 @@
 #include "host/model/description.hpp"
 #include "host/model/ranges.hpp"
 #include "host/train/batch_options.hpp"
+#include "host/train/saturation.hpp"
 
 namespace mantissa::cli {
 
@@ -29,6 +30,7 @@ void add_micro_batch_option(CLI::App& command, int& micro_batch);
 void add_threads_option(CLI::App& command, int& threads);
 void add_recipe_option(CLI::App& command, std::string& recipe);
 void add_kernels_option(CLI::App& command, std::string& kernels);
+void add_overflow_option(CLI::App& command, host::OverflowPolicy& policy);
 /// Explains the * in the help of the three options before it.
 inline constexpr char kSameResult[] = "* The result does not depend on it, not by a bit.\n\n";
 /// --lr, --momentum, --weight-decay.

@@ -27,6 +27,7 @@ using host::SavedModel;
 struct TrainArguments {
   std::string model, data, recipe = "int8", kernels = "best", json, save, resume;
   int micro_batch = 0, threads = 1;
+  host::OverflowPolicy overflow = host::OverflowPolicy::kCount;
   TrainingOverrides training;
 };
 
@@ -142,8 +143,11 @@ int train(const TrainArguments& a) {
 
   const std::atomic<bool>& interrupted = watch_interrupts();
   Progress progress(model.description.training.epochs);
-  host::Trainer trainer(engine, host_engine.arena(), data.train, model.description.training,
-                        {[&progress](const host::TrainingMoment& m) { progress.show(m); }, &interrupted});
+  host::OverflowGuard guard(engine, model.description, a.overflow);
+  const auto check_overflow = [&] { guard.check(fmt::format("in update {}", engine.progress().step)); };
+  host::Trainer trainer(
+      engine, host_engine.arena(), data.train, model.description.training,
+      {[&progress](const host::TrainingMoment& m) { progress.show(m); }, &interrupted, check_overflow});
   if (trainer.finished())
     throw host::Error(fmt::format("{} has been trained for {} epochs already; give more with --epochs",
                                   a.resume, trainer.epochs_done()));
@@ -187,6 +191,7 @@ void add_train(CLI::App& program, Command& chosen) {
   add_micro_batch_option(*command, a->micro_batch);
   add_threads_option(*command, a->threads);
   add_kernels_option(*command, a->kernels);
+  add_overflow_option(*command, a->overflow);
   command->add_option("--json", a->json, "Write the results there as JSON")->option_text("FILE");
   command->add_option("--save", a->save, "Write the trained model there")->option_text("FILE");
   CLI::Option* resume = command->add_option("--resume", a->resume,

@@ -66,7 +66,7 @@ class Cli(unittest.TestCase):
         return copy
 
     def test_help_has_an_example_for_each_command(self):
-        for words in [[], ["train"], ["eval"], ["plan"], ["export"], ["demo"], ["generate"], ["generate", "ecg"], ["kernels"],
+        for words in [[], ["train"], ["eval"], ["plan"], ["check"], ["export"], ["demo"], ["generate"], ["generate", "ecg"], ["kernels"],
                       ["device"], ["device", "list"], ["device", "run"]]:
             done = self.run_program(*words, "--help")
             self.assertEqual(done.returncode, 0)
@@ -145,6 +145,34 @@ class Cli(unittest.TestCase):
             self.assertIn(part, done.stdout)
         self.assertNotIn("optimizer state", done.stdout)
 
+    def test_check_proves_and_shows_roundings_and_conversions(self):
+        report = self.folder / "check.json"
+        for recipe, rounding in [("int8", "stochastic"), ("sym12", "dynamic, of each sample")]:
+            done = self.run_program("check", self.model, "--recipe", recipe, "--batch", 16, "--json", report)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            for part in [f"recipe {recipe}", "batch 16", "overflow proofs", "roundings", "formats that meet", rounding,
+                         "conv2 error to the layer before", "fused: done on the sums"]:
+                self.assertIn(part, done.stdout)
+            self.assertRegex(done.stdout, r"\nproved: nothing overflows; \d+ sums, bits to spare in the tightest: \d+ \(\w+, [\w ]+\)\n\Z")
+            self.assertTrue(json.loads(report.read_text())["proved"])
+
+    def test_check_refuses_what_cannot_be_proved(self):
+        model, wide, report = [self.folder / name for name in ["long.toml", "wide.toml", "refused.json"]]
+        model.write_text('name = "long"\n[input]\nchannels = 4096\n[[layer]]\ntype = "linear"\nfeatures = 3\n')
+        wide.write_text('name = "wide"\nbase = "sym12"\nactivation = "sym16"\nerror = "sym16"\nweight = "sym16"\n')
+        done = self.run_program("check", model, "--recipe", wide)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("32 bits for 2 terms at a time", done.stdout)
+        self.assertIn("1 of them folded into 64 bits", done.stdout)
+        wide.write_text(wide.read_text() + 'accumulation = "int32"\n')
+        refused = ["linear1", "4096 products of 16-bit and 16-bit codes", "at most 1 are proved to fit"]
+        self.expect_error(self.run_program("check", model, "--recipe", wide, "--json", report), 1, *refused)
+        self.expect_error(self.run_program("plan", model, "--recipe", wide), 1, *refused)
+        self.assertFalse(report.exists())
+        model.write_text('name = "long"\n[input]\nchannels = 8\n[[layer]]\ntype = "linear"\nfeatures = 8\noutput = "accumulator"\n'
+                         '[[layer]]\ntype = "layer_norm"\n[[layer]]\ntype = "linear"\nfeatures = 3\n')
+        self.expect_error(self.run_program("check", model), 1, "linear1", "only a quantize can read; put one behind it")
+
     def test_wrong_use_names_the_option(self):
         wrong = [
             (["--batch", 0], "--batch: 0 is out of range; it must be from 1 to"),
@@ -181,6 +209,16 @@ class Cli(unittest.TestCase):
         self.expect_error(self.train(model=broken), 1, "broken.toml", "unknown key 'kernal'", "did you mean 'kernel'?")
         broken.write_text(self.model.read_text().replace('type = "flatten"', 'type = "relu"'))
         self.expect_error(self.train(model=broken), 1, "linear1", "8 steps arrive")
+
+    def test_overflow_can_be_an_error_that_names_the_tensor(self):
+        narrow, saved = self.folder / "narrow.toml", self.folder / "narrow.mnt"
+        narrow.write_text('name = "narrow"\nbase = "int8"\nmargin = 0.125\n')
+        self.expect_error(self.train("--recipe", narrow, "--overflow=error", "--save", saved), 1, "in update 1", " of conv1 output")
+        self.assertFalse(saved.exists())
+        done = self.train("--recipe", narrow, "--overflow", "count", "--epochs", 1, "--save", saved)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.expect_error(self.run_program("eval", saved, "--data", self.data, "--overflow=error"), 1, "in the evaluation")
+        self.expect_error(self.train("--overflow", "wrap"), 2, "'wrap' is neither count nor error")
 
     def test_an_export_says_what_it_takes(self):
         out = self.folder / "exported" / "deep"

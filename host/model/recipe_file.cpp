@@ -156,6 +156,8 @@ std::string format_name(Format format) {
   return "";
 }
 
+std::string_view rounding_name(Rounding rounding) { return name_of(rounding, kRoundings); }
+
 NamedRecipe find_recipe(std::string_view name_or_path, const Description& description) {
   for (const auto& builtin : kBuiltins)
     if (builtin.name == name_or_path) return {std::string(name_or_path), builtin.value(), {}};

@@ -43,6 +43,9 @@ std::vector<std::string_view> builtin_recipe_names();
 /// What files call a format: "sym8"; SymInt32 is "exact", as gradients are.
 std::string format_name(Format format);
 
+/// "half_away".
+std::string_view rounding_name(Rounding rounding);
+
 /// A built-in recipe, or else the file of that path. `description` has the names of the layers.
 /// Throws Error if it is neither (with the nearest built-in name), and as parse_recipe().
 NamedRecipe find_recipe(std::string_view name_or_path, const Description& description);

@@ -14,14 +14,6 @@ namespace {
 
 constexpr size_t kSaturationsShown = 5;
 
-uint64_t codes_of_slot(const Engine& engine, int16_t slot) {
-  const PlanView& plan = engine.plan();
-  const int32_t samples = plan.tensors[static_cast<size_t>(plan.summary.scales_tensor)].samples;
-  uint64_t codes = 0;
-  for (int32_t i = 0; i < samples; ++i) codes += engine.state(slot, i).saturated;
-  return codes;
-}
-
 uint64_t total(const std::vector<Saturation>& all) {
   uint64_t codes = 0;
   for (const Saturation& s : all) codes += s.codes;
@@ -58,29 +50,6 @@ nlohmann::ordered_json confusion_json(const Evaluation& e) {
 }
 
 }  // namespace
-
-std::vector<Saturation> saturations(const Engine& engine, const Description& description) {
-  std::vector<Saturation> all;
-  const PlanView& plan = engine.plan();
-  const auto add = [&](int16_t slot, const std::string& where) {
-    if (slot < 0) return;
-    if (const uint64_t codes = codes_of_slot(engine, slot)) all.push_back({where, codes});
-  };
-  add(plan.summary.input_wire.slot, "input");
-  for (size_t i = 0; i < plan.layers.size(); ++i) {
-    const LayerPlan& l = plan.layers[i];
-    const std::string& name = description.layer_names[i];
-    if (l.y.slot != l.x.slot) add(l.y.slot, fmt::format("{} output", name));
-    if (l.dx.slot != l.dy.slot) add(l.dx.slot, fmt::format("{} error to the layer before", name));
-    add(l.weight_slot, fmt::format("{} weights", name));
-    add(l.bias_slot, fmt::format("{} biases", name));
-    add(l.weight_momentum_slot, fmt::format("{} momentum of the weights", name));
-    add(l.bias_momentum_slot, fmt::format("{} momentum of the biases", name));
-  }
-  std::stable_sort(all.begin(), all.end(),
-                   [](const Saturation& a, const Saturation& b) { return a.codes > b.codes; });
-  return all;
-}
 
 std::string hash_text(uint64_t hash) { return fmt::format("{:016x}", hash); }
 

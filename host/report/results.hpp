@@ -7,18 +7,9 @@
 
 #include "host/model/description.hpp"
 #include "host/train/evaluate.hpp"
-#include "mantissa/model/engine.hpp"
+#include "host/train/saturation.hpp"
 
 namespace mantissa::host {
-
-/// Codes of one tensor that did not fit in their format and took the nearest value that does.
-struct Saturation {
-  std::string where;  ///< "conv1 output"
-  uint64_t codes = 0;
-};
-
-/// Those that have any, most first.
-std::vector<Saturation> saturations(const Engine& engine, const Description& description);
 
 struct Results {
   std::string model, recipe, kernels, version;

@@ -107,6 +107,7 @@ void Trainer::run_batch(size_t first, size_t count, Sums& sums) {
   if (measures) arena_.look(steps_done_);
   ++steps_done_;
   sums.samples += static_cast<int64_t>(count);
+  if (hooks_.after_batch) hooks_.after_batch();
 }
 
 void Trainer::read(size_t first, size_t count) {

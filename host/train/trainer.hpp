@@ -35,6 +35,7 @@ struct TrainingMoment {
 struct TrainerHooks {
   std::function<void(const TrainingMoment&)> on_progress;  ///< several times per second
   const std::atomic<bool>* stop = nullptr;  ///< once true, the run ends after the current batch
+  std::function<void()> after_batch = {};   ///< may throw, which ends the run there
 };
 
 /// Samples are read into one buffer of a micro-batch; a step allocates nothing.

@@ -9,6 +9,7 @@
 #include "host/train/evaluate.hpp"
 #include "host/train/host_engine.hpp"
 #include "host/train/kernels_by_name.hpp"
+#include "host/train/saturation.hpp"
 #include "mantissa/train/shuffle.hpp"
 
 namespace mantissa::host {
@@ -191,6 +192,37 @@ TEST(Trainer, AStopEndsTheRun) {
   EXPECT_TRUE(trainer.stopped());
   EXPECT_EQ(trainer.run_epoch().samples, 0);
   EXPECT_EQ(run.engine.progress().step, 0u);
+}
+
+/// With a margin of 1/8 the largest of one batch is far beyond the range that the batch before has set.
+TEST(OverflowGuard, NamesTheTensorAndEndsTheRunBetweenBatches) {
+  for (const OverflowPolicy policy : {OverflowPolicy::kCount, OverflowPolicy::kError}) {
+    TrainingRun run;
+    NamedRecipe narrow = run.model.recipe;
+    narrow.settings.margin = 0.125f;
+    HostEngine host_engine(run.model.description, narrow, {.batch = 12}, kernels_ref);
+    Engine& engine = host_engine.engine();
+    engine.initialize(1);
+    engine.set_input_range(beats().input_absmax);
+    OverflowGuard guard(engine, run.model.description, policy);
+    Trainer trainer(engine, host_engine.arena(), beats().train, run.model.description.training,
+                    {.on_progress = {}, .after_batch = [&] { guard.check("in the first batch"); }});
+    if (policy == OverflowPolicy::kCount) {
+      EXPECT_EQ(trainer.run_epoch().samples, 100);
+      EXPECT_GT(engine.saturated(), 0u);
+      continue;
+    }
+    try {
+      trainer.run_epoch();
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const Error& e) {
+      const std::string text = e.what();
+      EXPECT_NE(text.find("in the first batch"), std::string::npos) << text;
+      EXPECT_NE(text.find(" of conv1 output"), std::string::npos) << text;
+    }
+    EXPECT_EQ(engine.progress().step, 1u);
+    EXPECT_NO_THROW(guard.check("later")) << "what has been reported is not reported again";
+  }
 }
 
 TEST(Trainer, MoreStepsThanCanBeCountedAreRefused) {
