@@ -10,6 +10,7 @@ import dataclasses
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -35,7 +36,8 @@ def outcome_of_test(program):
     if ran.returncode == 0:
         return Outcome("survived", "all tests pass")
     failed = re.search(r"\[  FAILED  \] ([\w/]+\.[\w/]+)", ran.stdout)
-    return Outcome("caught", failed[1] if failed else f"ends with {ran.returncode}")
+    crash = signal.Signals(-ran.returncode).name if ran.returncode < 0 else f"exit code {ran.returncode}"
+    return Outcome("caught", failed[1] if failed else crash)
 
 
 def outcome_of(mutant, built, folder):
