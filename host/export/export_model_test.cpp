@@ -48,7 +48,7 @@ TEST(ExportModel, RefusesWhatCanNotBePlanned) {
   SavedModel model = ecg();
   model.description.nodes.pop_back();
   model.description.layer_names.pop_back();
-  EXPECT_TRUE(contains(message_of(model, {.name = "ecg"}), "the loss needs scores of any sign"));
+  EXPECT_TRUE(contains(message_of(model, {.name = "ecg"}), "the loss needs sums of any sign"));
   model = ecg();
   model.description.classes = 7;
   EXPECT_TRUE(contains(message_of(model, {.name = "ecg"}), "has 7 classes, but the layers give 5 outputs"));

@@ -147,8 +147,27 @@ TEST(Description, UnknownKeysNameTheNearestOne) {
             "m.toml, line 8: unknown key 'learning_rate' in [training]; known are 'epochs', 'batch', 'lr', "
             "'momentum', "
             "'weight_decay', 'schedule', 'seed'");
-  EXPECT_EQ(refusal("name = 'x'\nloss = 'mse'"),
-            "m.toml, line 2: unknown loss 'mse' in the model; known are 'cross_entropy'");
+  EXPECT_EQ(refusal("name = 'x'\nloss = 'hinge'"),
+            "m.toml, line 2: unknown loss 'hinge' in the model; known are 'cross_entropy', 'mse'");
+}
+
+TEST(Description, FormatsBetweenLayersAreReadAndWritten) {
+  const Description d = parse_description(
+      "name = 'chain'\nloss = 'mse'\n[input]\nchannels = 4\n"
+      "[[layer]]\ntype = 'linear'\nfeatures = 8\noutput = 'accumulator'\n"
+      "[[layer]]\ntype = 'quantize'\nbits = 6\nscale = 0.05\nerror_bits = 9\nerror_scale = 2.0\n"
+      "[[layer]]\ntype = 'layer_norm'\nepsilon = 0.001\nbias = false\n"
+      "[[layer]]\ntype = 'quantize'\n[[layer]]\ntype = 'linear'\nfeatures = 2\n",
+      "m.toml");
+  const std::vector<Node> expected = {linear({.features = 8, .output = Output::kAccumulator}),
+                                      quantize({{.bits = 6, .scale = 0.05f}, {.bits = 9, .scale = 2.0f}}),
+                                      layer_norm({.epsilon = 0.001f, .bias = Bias::kNone}), quantize({}),
+                                      linear({.features = 2})};
+  EXPECT_EQ(d.nodes, expected);
+  EXPECT_EQ(d.loss, Loss::kMse);
+  const Description again = parse_description(write_description(d), "written");
+  EXPECT_EQ(again.nodes, expected);
+  EXPECT_EQ(again.loss, Loss::kMse);
 }
 
 TEST(Description, WrongTypesSayWhatWasFoundAndWanted) {
