@@ -112,9 +112,10 @@ std::string formats_code(const LayerFormats& f, std::string_view indent) {
   return fmt::format(
       "{{.activation = {1},\n{0} .error = {2},\n{0} .weight = {3},\n{0} .parameter = {4},\n{0} .gradient = "
       "{5},\n"
-      "{0} .momentum = {6}}}",
+      "{0} .momentum = {6},\n{0} .bias_gradient = {7}}}",
       indent, format_code(f.activation), format_code(f.error), format_code(f.weight),
-      format_code(f.parameter), format_code(f.gradient), format_code(f.momentum));
+      format_code(f.parameter), format_code(f.gradient), format_code(f.momentum),
+      format_code(f.bias_gradient));
 }
 
 std::string_view rounding_code(Rounding rounding) {
@@ -139,6 +140,14 @@ std::string_view accumulation_code(Accumulation accumulation) {
   switch (accumulation) {
     case Accumulation::kAuto: return "mantissa::Accumulation::kAuto";
     case Accumulation::kInt32: return "mantissa::Accumulation::kInt32";
+  }
+  return "";
+}
+
+std::string_view gradient_accumulation_code(GradientAccumulation accumulation) {
+  switch (accumulation) {
+    case GradientAccumulation::kRescale: return "mantissa::GradientAccumulation::kRescale";
+    case GradientAccumulation::kFixed: return "mantissa::GradientAccumulation::kFixed";
   }
   return "";
 }
@@ -174,11 +183,11 @@ std::string recipe_code(const NamedRecipe& recipe, const Description& descriptio
       "{}constexpr mantissa::Recipe kRecipe = {{\n    .formats = {},\n    .overrides = {},\n    .scaling = "
       "{},\n"
       "    .margin = {},\n    .decay = {},\n    .wire_rounding = {},\n    .parameter_rounding = {},\n"
-      "    .accumulation = {}}};\n",
+      "    .accumulation = {},\n    .gradient_accumulation = {}}};\n",
       overrides_code(recipe, description), formats_code(r.formats, "               "),
       recipe.overrides.empty() ? "{}" : "kOverrides", scaling_code(r.scaling), cpp_float(r.margin),
       cpp_float(r.decay), rounding_code(r.wire_rounding), rounding_code(r.parameter_rounding),
-      accumulation_code(r.accumulation));
+      accumulation_code(r.accumulation), gradient_accumulation_code(r.gradient_accumulation));
 }
 
 }  // namespace mantissa::host

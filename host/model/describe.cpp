@@ -120,6 +120,13 @@ std::string detail_sentence(const Subject& s) {
       return "parameters, gradients and momentum are not stored as SymInt32, which is how sums are held "
              "while they are "
              "computed; store float32 or sym2 to sym16";
+    case Detail::kGradientFormat:
+      return "gradients are stored as float32, sym2 to sym16 or asym2 to asym16, with a scale for each "
+             "output "
+             "channel, or as exact integer sums";
+    case Detail::kExactTogether:
+      return "gradient = \"exact\" is for the integer update, which takes weights and biases alike; give "
+             "'gradient' and 'bias_gradient' both \"exact\", or neither";
     case Detail::kExactNeedsConstant:
       return "gradient = \"exact\" sums integers over the batch, which needs scales that stay the same "
              "meanwhile; use "
@@ -155,7 +162,8 @@ std::string detail_sentence(const Subject& s) {
 }
 
 std::string bits_sentence(const Subject& s) {
-  return fmt::format("{}: {} asks for {} bits; a sym format has 2 to 16", s.layer, s.recipe, s.error.found);
+  return fmt::format("{}: {} asks for {} bits; a sym or asym format has 2 to 16", s.layer, s.recipe,
+                     s.error.found);
 }
 
 std::string unprovable(const Subject& s) {
@@ -189,11 +197,6 @@ std::string arena_too_small(const Subject& s) {
 }
 
 std::string unsupported(const Subject& s) {
-  if (s.error.detail == Detail::kNone)
-    return fmt::format(
-        "{}: {} stores gradients in {} bits, which this version does not build; use gradient = "
-        "\"float32\" or \"exact\"",
-        s.layer, s.recipe, s.error.found);
   if (s.error.detail == Detail::kNormTooWide)
     return fmt::format("{}: it has {} channels; {}: under {} at most {} do", s.layer, s.error.found,
                        detail_sentence(s), s.recipe, s.error.limit);

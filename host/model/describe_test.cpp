@@ -34,6 +34,8 @@ constexpr Detail kAllDetails[] = {Detail::kNone,
                                   Detail::kThreads,
                                   Detail::kTileBytes,
                                   Detail::kAlignment,
+                                  Detail::kGradientFormat,
+                                  Detail::kExactTogether,
                                   Detail::kFormat};
 
 TEST(Describe, LinearNeedsAVector) {

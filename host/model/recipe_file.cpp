@@ -28,11 +28,13 @@ constexpr Named<Rounding> kRoundings[] = {{"half_away", Rounding::kHalfAway},
                                           {"stochastic", Rounding::kStochastic}};
 constexpr Named<Accumulation> kAccumulations[] = {{"auto", Accumulation::kAuto},
                                                   {"int32", Accumulation::kInt32}};
+constexpr Named<GradientAccumulation> kGradientAccumulations[] = {{"rescale", GradientAccumulation::kRescale},
+                                                                  {"fixed", GradientAccumulation::kFixed}};
 constexpr NumberRange kMargin{0.125, 1024};
 constexpr NumberRange kDecay{0, 1};
 
 /// The format keys of a recipe and what each may hold.
-enum class Allowed { kFloatOrSym, kFloatOrExact, kFloatOrSym8Or16 };
+enum class Allowed { kFloatOrSym, kGradient, kFloatOrSym8Or16 };
 struct FormatKey {
   std::string_view name;
   Format LayerFormats::*member;
@@ -43,14 +45,16 @@ constexpr FormatKey kFormatKeys[] = {
     {"error", &LayerFormats::error, Allowed::kFloatOrSym},
     {"weight", &LayerFormats::weight, Allowed::kFloatOrSym},
     {"parameter", &LayerFormats::parameter, Allowed::kFloatOrSym},
-    {"gradient", &LayerFormats::gradient, Allowed::kFloatOrExact},
+    {"gradient", &LayerFormats::gradient, Allowed::kGradient},
+    {"bias_gradient", &LayerFormats::bias_gradient, Allowed::kGradient},
     {"momentum", &LayerFormats::momentum, Allowed::kFloatOrSym8Or16},
 };
 
 std::string_view allowed_words(Allowed allowed) {
   switch (allowed) {
     case Allowed::kFloatOrSym: return "\"float32\" or \"sym2\" to \"sym16\"";
-    case Allowed::kFloatOrExact: return "\"float32\" or \"exact\"";
+    case Allowed::kGradient:
+      return "\"float32\", \"exact\", \"sym2\" to \"sym16\" or \"asym2\" to \"asym16\"";
     case Allowed::kFloatOrSym8Or16: return "\"float32\", \"sym8\" or \"sym16\"";
   }
   return "";
@@ -58,20 +62,21 @@ std::string_view allowed_words(Allowed allowed) {
 
 bool is_allowed(Format format, Allowed allowed) {
   switch (allowed) {
-    case Allowed::kFloatOrSym: return format.kind != FormatKind::kSymInt32;
-    case Allowed::kFloatOrExact: return format.kind != FormatKind::kSym;
+    case Allowed::kFloatOrSym: return format.is_float() || format.kind == FormatKind::kSym;
+    case Allowed::kGradient: return true;
     case Allowed::kFloatOrSym8Or16:
       return format.is_float() || format == sym_format(8) || format == sym_format(16);
   }
   return false;
 }
 
-/// "float32", "exact", "sym2" to "sym16".
+/// "float32", "exact", "sym2" to "sym16", "asym2" to "asym16".
 std::optional<Format> format_of(std::string_view word) {
   if (word == "float32") return float32_format();
   if (word == "exact") return sym_int32_format();
   for (int bits = 2; bits <= 16; ++bits)
-    if (word == format_name(sym_format(bits))) return sym_format(bits);
+    for (const Format format : {sym_format(bits), asym_format(bits)})
+      if (word == format_name(format)) return format;
   return {};
 }
 
@@ -94,6 +99,9 @@ Format read_format(const TomlReader& table, const FormatKey& key) {
 void read_formats(const TomlReader& table, LayerFormats& formats) {
   for (const FormatKey& key : kFormatKeys)
     if (table.has(key.name)) formats.*key.member = read_format(table, key);
+  // Biases are few: unless told otherwise, what makes weights small leaves them as they are.
+  if (table.has("gradient") && !table.has("bias_gradient"))
+    formats.bias_gradient = formats.gradient.is_narrow() ? float32_format() : formats.gradient;
 }
 
 void read_rounding(const TomlReader& rounding, Recipe& r) {
@@ -113,7 +121,7 @@ std::vector<LayerOverride> read_overrides(const TomlReader& layers, const Descri
                                     suggestion(name, known)));
     TomlReader table = layers.table(name);
     table.rename(fmt::format("[layer.{}]", name));
-    table.allow({"activation", "error", "weight", "parameter", "gradient", "momentum"});
+    table.allow({"activation", "error", "weight", "parameter", "gradient", "bias_gradient", "momentum"});
     overrides.push_back({static_cast<int32_t>(found - known.begin()), base});
     read_formats(table, overrides.back().formats);
   }
@@ -176,8 +184,9 @@ NamedRecipe parse_recipe(std::string_view toml_text, std::string_view source_nam
   const std::string source(source_name);
   const toml::table file = parse_toml(toml_text, source);
   const TomlReader top(file, source, "the recipe");
-  top.allow({"name", "base", "activation", "error", "weight", "parameter", "gradient", "momentum", "scaling",
-             "margin", "decay", "rounding", "accumulation", "layer"});
+  top.allow({"name", "base", "activation", "error", "weight", "parameter", "gradient", "bias_gradient",
+             "gradient_accumulation", "momentum", "scaling", "margin", "decay", "rounding", "accumulation",
+             "layer"});
   NamedRecipe named{top.name("name"), {}, {}};
   Recipe& r = named.settings;
   r = top.choice<Recipe (*)()>("base", kBuiltins, float32_recipe)();
@@ -187,6 +196,8 @@ NamedRecipe parse_recipe(std::string_view toml_text, std::string_view source_nam
   r.decay = static_cast<float>(top.number("decay", kDecay, r.decay));
   if (top.has("rounding")) read_rounding(top.table("rounding"), r);
   r.accumulation = top.choice<Accumulation>("accumulation", kAccumulations, r.accumulation);
+  r.gradient_accumulation = top.choice<GradientAccumulation>("gradient_accumulation", kGradientAccumulations,
+                                                             r.gradient_accumulation);
   if (top.has("layer")) named.overrides = read_overrides(top.table("layer"), description, r.formats);
   return named;
 }
@@ -199,6 +210,8 @@ std::string write_recipe(const NamedRecipe& named, const Description& descriptio
   out += fmt::format("rounding = {{ wire = \"{}\", parameter = \"{}\" }}\naccumulation = \"{}\"\n",
                      name_of(r.wire_rounding, kRoundings), name_of(r.parameter_rounding, kRoundings),
                      name_of(r.accumulation, kAccumulations));
+  out += fmt::format("gradient_accumulation = \"{}\"\n",
+                     name_of(r.gradient_accumulation, kGradientAccumulations));
   for (const LayerOverride& o : named.overrides)
     out +=
         fmt::format("\n[layer.{}]\n{}", toml_string(description.layer_names.at(static_cast<size_t>(o.layer))),

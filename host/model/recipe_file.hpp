@@ -7,7 +7,10 @@
 //   error = "sym8"                # wires backward
 //   weight = "sym8"               # weights in products
 //   parameter = "sym16"           # weights and biases between steps
-//   gradient = "exact"            # or "float32"; exact: integer sums over the batch, and an integer update
+//   gradient = "exact"            # or "float32"; exact: integer sums over the batch, and an integer update;
+//                                 # or "sym2" to "sym16", "asym2" to "asym16": codes between micro-batches
+//   bias_gradient = "exact"       # likewise; default as 'gradient', but "float32" where that is sym or asym
+//   gradient_accumulation = "rescale"   # or "fixed": how the range of sym and asym gradients follows their sums
 //   momentum = "sym16"            # or "float32", "sym8"
 //   scaling = "delayed"           # or "dynamic"
 //   margin = 2.0                  # delayed: range = margin * largest magnitude seen
@@ -15,7 +18,7 @@
 //   rounding = { wire = "half_away", parameter = "stochastic" }   # or "half_even", "floor"
 //   accumulation = "auto"         # or "int32": 32 bits or refuse the model
 //
-//   [layer.conv1]                 # what differs at one layer: any of the six formats
+//   [layer.conv1]                 # what differs at one layer: any of the formats
 //   activation = "sym12"
 #pragma once
 #include <string>

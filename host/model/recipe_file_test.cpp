@@ -36,6 +36,7 @@ void expect_equal(const LayerFormats& a, const LayerFormats& b) {
   EXPECT_EQ(a.parameter, b.parameter);
   EXPECT_EQ(a.gradient, b.gradient);
   EXPECT_EQ(a.momentum, b.momentum);
+  EXPECT_EQ(a.bias_gradient, b.bias_gradient);
 }
 
 void expect_equal(const NamedRecipe& a, const NamedRecipe& b) {
@@ -47,6 +48,7 @@ void expect_equal(const NamedRecipe& a, const NamedRecipe& b) {
   EXPECT_EQ(a.settings.wire_rounding, b.settings.wire_rounding);
   EXPECT_EQ(a.settings.parameter_rounding, b.settings.parameter_rounding);
   EXPECT_EQ(a.settings.accumulation, b.settings.accumulation);
+  EXPECT_EQ(a.settings.gradient_accumulation, b.settings.gradient_accumulation);
   ASSERT_EQ(a.overrides.size(), b.overrides.size());
   for (size_t i = 0; i < a.overrides.size(); ++i) {
     EXPECT_EQ(a.overrides[i].layer, b.overrides[i].layer);
@@ -67,9 +69,11 @@ margin = 1.1
 decay = 0.5
 rounding = { wire = "half_even", parameter = "floor" }
 accumulation = "int32"
+gradient_accumulation = "fixed"
 
 [layer.head]
 activation = "sym12"
+gradient = "asym5"
 momentum = "sym16"
 
 [layer.conv1]
@@ -80,17 +84,20 @@ momentum = "float32"
 
 NamedRecipe mine() {
   NamedRecipe r{"mine", {}, {}};
-  r.settings.formats = {sym_format(7),  sym_format(12),     sym_format(6),
-                        sym_format(15), sym_int32_format(), sym_format(8)};
+  r.settings.formats = {sym_format(7),      sym_format(12), sym_format(6),     sym_format(15),
+                        sym_int32_format(), sym_format(8),  sym_int32_format()};
   r.settings.scaling = Scaling::kDynamic;
   r.settings.margin = 1.1f;
   r.settings.decay = 0.5f;
   r.settings.wire_rounding = Rounding::kHalfEven;
   r.settings.parameter_rounding = Rounding::kFloor;
   r.settings.accumulation = Accumulation::kInt32;
+  r.settings.gradient_accumulation = GradientAccumulation::kFixed;
   LayerFormats conv = r.settings.formats, head = r.settings.formats;
-  conv.parameter = conv.gradient = conv.momentum = float32_format();
+  conv.parameter = conv.gradient = conv.momentum = conv.bias_gradient = float32_format();
   head.activation = sym_format(12);
+  head.gradient = asym_format(5);
+  head.bias_gradient = float32_format();
   head.momentum = sym_format(16);
   r.overrides = {{0, conv}, {2, head}};
   return r;

@@ -32,6 +32,7 @@ RoleWords words_of(Role role) {
     case Role::kBiasMomentum: return {"bias momentum", Purpose::kOptimizer};
     case Role::kWeightGradient: return {"weight gradient", Purpose::kGradients};
     case Role::kBiasGradient: return {"bias gradient", Purpose::kGradients};
+    case Role::kGradientScales: return {"gradient scales", Purpose::kGradients};
     case Role::kWeightOperand: return {"weights as codes", Purpose::kOperands};
     case Role::kBiasOperand: return {"biases as sums", Purpose::kOperands};
     case Role::kTile: return {"sums of a tile", Purpose::kScratch};
@@ -51,9 +52,11 @@ std::string held_as(const Tensor& t) {
     case Role::kBiasOperand:
     case Role::kWeightGradient:
     case Role::kBiasGradient:
+      if (t.format.is_narrow()) return format_name(t.format);
       if (t.element == Element::kInt64) return "int64";
       return t.element == Element::kFloat32 || t.format.is_float() ? "float32" : "int32";
     case Role::kPacked:
+    case Role::kGradientScales:
     case Role::kScales:
     case Role::kCounters: return "-";
     case Role::kActivation:

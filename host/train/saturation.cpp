@@ -41,6 +41,8 @@ std::vector<Saturation> saturations(const Engine& engine, const Description& des
     if (l.dx.slot != l.dy.slot) add(l.dx.slot, fmt::format("{} error to the layer before", name));
     add(l.weight_slot, fmt::format("{} weights", name));
     add(l.bias_slot, fmt::format("{} biases", name));
+    add(l.weight_gradient_slot, fmt::format("{} gradient of the weights", name));
+    add(l.bias_gradient_slot, fmt::format("{} gradient of the biases", name));
     add(l.weight_momentum_slot, fmt::format("{} momentum of the weights", name));
     add(l.bias_momentum_slot, fmt::format("{} momentum of the biases", name));
   }

@@ -51,6 +51,8 @@ enum class Detail : uint8_t {
   kRawAccumulator,   // sums that are passed on as they are must be read by a Quantize
   kNormTooWide,      // found: channels of a LayerNorm; limit: the most that its sums allow
   kFixedScale,       // the scale of a Quantize must be positive and finite
+  kGradientFormat,   // gradients are stored as Float32, Sym, Asym or exactly; found: FormatKind
+  kExactTogether,    // gradients of weights and biases are exact together, or neither
   kFormat,           // layers compute with Float32, Sym and SymInt32, one scale per tensor; found: FormatKind
 };
 

@@ -2,6 +2,7 @@
 // only what its constant table names. Every set gives the same bits as kernels_ref.
 #pragma once
 #include "mantissa/kernels/gemm.hpp"
+#include "mantissa/kernels/gradient.hpp"
 #include "mantissa/kernels/layer_norm.hpp"
 #include "mantissa/kernels/pool.hpp"
 #include "mantissa/kernels/softmax.hpp"
@@ -23,6 +24,8 @@ struct Kernels {
   void (*overlap_sums)(const OverlapSums&) = nullptr;
   UpdateSeen (*update_integer)(const IntegerUpdate&) = nullptr;
   UpdateSeen (*update_float)(const FloatUpdate&) = nullptr;
+  void (*join_gradient)(const JoinGradient&) = nullptr;
+  void (*read_gradient)(const StoredGradient&, int32_t* out) = nullptr;
   uint64_t (*quantize_floats)(const QuantizeFloats&) = nullptr;
   void (*add_scaled)(const AddScaled&) = nullptr;
   float (*largest_magnitude)(const float* values, int32_t count) = nullptr;
@@ -47,6 +50,8 @@ struct RefKernels {
   static void overlap_sums(const OverlapSums& p);
   static UpdateSeen update_integer(const IntegerUpdate& u);
   static UpdateSeen update_float(const FloatUpdate& u);
+  static constexpr auto join_gradient = &mantissa::join_gradient;
+  static constexpr auto read_gradient = &mantissa::read_gradient;
   static uint64_t quantize_floats(const QuantizeFloats& q);
   static void add_scaled(const AddScaled& a);
   static float largest_magnitude(const float* values, int32_t count);
@@ -70,6 +75,8 @@ inline constexpr Kernels kernels_of = {
     .overlap_sums = Set::overlap_sums,
     .update_integer = Set::update_integer,
     .update_float = Set::update_float,
+    .join_gradient = Set::join_gradient,
+    .read_gradient = Set::read_gradient,
     .quantize_floats = Set::quantize_floats,
     .add_scaled = Set::add_scaled,
     .largest_magnitude = Set::largest_magnitude,

@@ -15,7 +15,9 @@ enum class ParameterStream : uint32_t {
   kWeightUpdate,
   kBiasUpdate,
   kWeightRefit,
-  kBiasRefit
+  kBiasRefit,
+  kWeightGradient,
+  kBiasGradient
 };
 uint32_t parameter_stream(int16_t layer, ParameterStream which);
 

@@ -7,7 +7,7 @@
 namespace mantissa {
 namespace {
 
-constexpr uint32_t kStreamsPerLayer = 8;  // weight and bias: initial values, updates, refits
+constexpr uint32_t kStreamsPerLayer = 8;  // weight and bias: initial values, updates, refits, gradients
 
 }  // namespace
 

@@ -47,7 +47,8 @@ struct Progress {
 ///   begin_batch(n, settings, first sample);  accumulate(...) until n samples are in;  end_batch();
 ///
 /// Where the plan's micro-batch is its batch, the update is part of accumulate(), which is then called once per batch.
-/// The bits depend on model, recipe, seed and the samples of each batch in order; not on micro-batches, threads or kernels.
+/// The bits depend on model, recipe, seed and the samples of each batch in order; not on threads or kernels, and on micro-batches
+/// only where gradients wait between them as Sym or Asym codes, rounded each time.
 class Engine {
  public:
   /// Checks size and alignment of the memory; the plan, the kernels and the memory must outlive the engine.
@@ -149,6 +150,13 @@ class Engine {
                         void* sums, GemmStore store, int32_t worker);
   void gradient_of_sample(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, float* weight_sums,
                           int32_t worker);
+  bool sums_in_tile(const LayerPlan& l) const {
+    return plan_.summary.fused_update || l.coded_weight_gradient;
+  }
+  float fixed_margin() const;
+  GradientGrid& bias_grid(const LayerPlan& l) const;
+  void join_weight_gradient(const LayerPlan& l, const void* sums, int32_t row, int32_t rows);
+  void join_bias_gradient(const LayerPlan& l);
   void observe_gradient(const LayerPlan& l, const void* sums, int32_t row, int32_t rows, int32_t worker);
   void clear_gradients();
 
@@ -158,6 +166,10 @@ class Engine {
   void prepare_integer(const LayerPlan& l, ParameterUpdate& u) const;
   void prepare_float(const LayerPlan& l, ParameterUpdate& u) const;
   RandomKey update_key(const ParameterUpdate& u) const;
+  UpdateSeen apply_update(const LayerPlan& l, const ParameterUpdate& u, const void* sums, int32_t first,
+                          int32_t count);
+  UpdateSeen update_from_codes(const ParameterUpdate& u, int16_t gradient, GradientGrid* grids,
+                               int32_t channels, int16_t slot);
   void update_rows(const LayerPlan& l, const LayerUpdate& update, const void* sums, int32_t row, int32_t rows,
                    int32_t worker);
   void run_update(const LayerPlan& l);

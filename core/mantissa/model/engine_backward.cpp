@@ -135,7 +135,7 @@ void Engine::backward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
 
 void Engine::clear_gradients() {
   for (const LayerPlan& l : plan_.layers)
-    for (int16_t tensor : {l.weight_gradient, l.bias_gradient})
+    for (int16_t tensor : {l.weight_gradient, l.bias_gradient, l.gradient_scales})
       if (tensor >= 0 && !plan_.summary.fused_update)
         for (std::byte& b : bytes(tensor)) b = std::byte(0);
 }
@@ -158,18 +158,23 @@ void Engine::run_gradient(const LayerPlan& l) {
     else if (plan_.summary.fused_update)
       probed(StepKind::kUpdate, layer,
              [&] { update_rows(l, update, outer ? nullptr : sums, row, rows, worker); });
+    else if (l.coded_weight_gradient)
+      join_weight_gradient(l, sums, row, rows);
   };
   // Packed codes of neighbouring rows may share a byte, which two threads must not write.
-  const bool shares_bytes = l.layout == ParameterLayout::kPacked && l.formats.parameter.bits % 8 != 0;
+  const bool shares_bytes = l.coded_weight_gradient
+                                ? l.fan_in * l.formats.gradient.bits % 8 != 0
+                                : l.layout == ParameterLayout::kPacked && l.formats.parameter.bits % 8 != 0;
   const int64_t work = shares_bytes ? 0 : int64_t(count_) * l.out.steps * l.weights;
   parallel((l.node.outputs + tile - 1) / tile, work, body);
+  if (!observing_ && l.coded_bias_gradient) join_bias_gradient(l);
   if (observing_ || plan_.summary.fused_update)
     probed(StepKind::kUpdate, layer, [&] { commit_update(l, update); });
 }
 
 /// Where the sums of some rows are made: in the tile if they are consumed at once, else in the batch's buffer.
 void* Engine::gradient_sums(const LayerPlan& l, int32_t row, int32_t worker) const {
-  if (plan_.summary.fused_update) return data<>(l.float_tile >= 0 ? l.float_tile : l.gradient.tile, worker);
+  if (sums_in_tile(l)) return data<>(l.float_tile >= 0 ? l.float_tile : l.gradient.tile, worker);
   return at(data<>(l.weight_gradient), plan_.tensors[size_t(l.weight_gradient)].element,
             ptrdiff_t(row) * l.fan_in);
 }
@@ -180,17 +185,17 @@ bool Engine::updates_from_operands(const LayerPlan& l) const {
     return plan_.tensors[size_t(w.tensor)].element == Element::kInt8;
   };
   return plan_.summary.fused_update && !observing_ && count_ == 1 && l.node.op == Op::kLinear &&
-         !l.formats.gradient.is_float() && is_int8(l.x) && is_int8(l.dy);
+         updates_exactly(l.formats) && is_int8(l.x) && is_int8(l.dy);
 }
 
 /// dw and db of some output channels over the samples of this micro-batch, into the tile or the batch's buffer.
 void Engine::gradient_rows(const LayerPlan& l, int32_t row, int32_t rows, int32_t worker) {
-  const bool is_linear = l.node.op == Op::kLinear, fused = plan_.summary.fused_update;
+  const bool is_linear = l.node.op == Op::kLinear, in_tile = sums_in_tile(l);
   const bool dynamic = !plan_.summary.is_float && plan_.summary.scaling == Scaling::kDynamic;
   const Tensor& dyt = plan_.tensors[size_t(l.dy.tensor)];
-  if (fused && l.bias >= 0) {
-    const Tensor& bt = plan_.tensors[size_t(l.bias_gradient)];
-    std::byte* first = static_cast<std::byte*>(at(data<>(l.bias_gradient), bt.element, row));
+  if (l.bias >= 0 && (plan_.summary.fused_update || l.coded_bias_gradient)) {
+    const Tensor& bt = plan_.tensors[size_t(l.bias_sums)];
+    std::byte* first = static_cast<std::byte*>(at(data<>(l.bias_sums), bt.element, row));
     const size_t bytes =
         size_t(rows) * element_bytes(bt.element);  // a store to a byte may change what bt says
     for (size_t i = 0; i < bytes; ++i) first[i] = std::byte(0);
@@ -198,22 +203,23 @@ void Engine::gradient_rows(const LayerPlan& l, int32_t row, int32_t rows, int32_
   if (l.node.op == Op::kLayerNorm) return norm_gradient_rows(l, worker);
   void* sums = gradient_sums(l, row, worker);
   if (dynamic) {
-    if (fused)
+    if (in_tile)
       for (int32_t i = 0; i < rows * l.fan_in; ++i) static_cast<float*>(sums)[i] = 0.0f;
     for (int32_t s = 0; s < count_; ++s)
       gradient_of_sample(l, s, row, rows, static_cast<float*>(sums), worker);
     return;
   }
   if (is_linear && !updates_from_operands(l)) {
-    gradient_product(l, 0, count_, row, rows, sums, fused ? GemmStore::kOverwrite : GemmStore::kAdd, worker);
+    gradient_product(l, 0, count_, row, rows, sums, in_tile ? GemmStore::kOverwrite : GemmStore::kAdd,
+                     worker);
   } else if (!is_linear) {
     for (int32_t s = 0; s < count_; ++s)
-      gradient_product(l, s, 1, row, rows, sums, fused && s == 0 ? GemmStore::kOverwrite : GemmStore::kAdd,
+      gradient_product(l, s, 1, row, rows, sums, in_tile && s == 0 ? GemmStore::kOverwrite : GemmStore::kAdd,
                        worker);
   }
   if (l.bias < 0) return;
-  const Element bias_element = plan_.tensors[size_t(l.bias_gradient)].element;
-  void* bias_sums = at(data<>(l.bias_gradient), bias_element, row);
+  const Element bias_element = plan_.tensors[size_t(l.bias_sums)].element;
+  void* bias_sums = at(data<>(l.bias_sums), bias_element, row);
   for (int32_t s = 0; s < (is_linear ? 1 : count_); ++s)
     kernels_->column_sums({at(data<>(l.dy.tensor, s), dyt.element, row), dyt.element,
                            is_linear ? count_ : l.out.steps, rows,
@@ -265,7 +271,7 @@ void Engine::gradient_of_sample(const LayerPlan& l, int32_t sample, int32_t row,
   const Tensor& dyt = plan_.tensors[size_t(l.dy.tensor)];
   kernels_->column_sums({at(data<>(l.dy.tensor, sample), dyt.element, row), dyt.element, l.out.steps, rows,
                          l.out.channels, sums, element});
-  kernels_->add_scaled({sums, element, dy.to_float(), data<float>(l.bias_gradient) + row, rows});
+  kernels_->add_scaled({sums, element, dy.to_float(), data<float>(l.bias_sums) + row, rows});
 }
 
 }  // namespace mantissa

@@ -90,7 +90,6 @@ void Engine::backward_norm(const LayerPlan& l, int32_t sample, int32_t worker) {
 /// dgamma and dbeta over the steps and samples of this micro-batch. Dynamic scales: each sample's exact sums join float32 sums.
 void Engine::norm_gradient_rows(const LayerPlan& l, int32_t worker) {
   const bool dynamic = !plan_.summary.is_float && plan_.summary.scaling == Scaling::kDynamic;
-  const bool fused = plan_.summary.fused_update;
   const Tensor& dyt = plan_.tensors[size_t(l.dy.tensor)];
   const int32_t n = l.in.channels;
   const Element element = l.gradient.accumulator;
@@ -99,7 +98,7 @@ void Engine::norm_gradient_rows(const LayerPlan& l, int32_t worker) {
   };
   void* total = gradient_sums(l, 0, worker);
   void* sums = dynamic ? data<>(l.gradient.tile, worker) : total;
-  if (fused) clear(total, size_t(n) * (dynamic ? sizeof(float) : element_bytes(element)));
+  if (sums_in_tile(l)) clear(total, size_t(n) * (dynamic ? sizeof(float) : element_bytes(element)));
   for (int32_t s = 0; s < count_; ++s) {
     const void* dy = data<>(l.dy.tensor, s);
     if (dynamic) clear(sums, size_t(n) * element_bytes(element));
@@ -109,12 +108,12 @@ void Engine::norm_gradient_rows(const LayerPlan& l, int32_t worker) {
     if (dynamic)
       kernels_->add_scaled({sums, element, gradient_unit(l, s).to_float(), static_cast<float*>(total), n});
     if (l.bias < 0) continue;
-    const Element bias_element = dynamic ? element : plan_.tensors[size_t(l.bias_gradient)].element;
+    const Element bias_element = dynamic ? element : plan_.tensors[size_t(l.bias_sums)].element;
     if (dynamic) clear(sums, size_t(n) * element_bytes(element));
     kernels_->column_sums(
-        {dy, dyt.element, l.out.steps, n, n, dynamic ? sums : data<>(l.bias_gradient), bias_element});
+        {dy, dyt.element, l.out.steps, n, n, dynamic ? sums : data<>(l.bias_sums), bias_element});
     if (dynamic)
-      kernels_->add_scaled({sums, element, wire_scale(l.dy, s).to_float(), data<float>(l.bias_gradient), n});
+      kernels_->add_scaled({sums, element, wire_scale(l.dy, s).to_float(), data<float>(l.bias_sums), n});
   }
 }
 

@@ -18,12 +18,12 @@ Engine::LayerUpdate Engine::prepare_update(const LayerPlan& l) const {
             .slot = l.bias_slot,
             .momentum = l.bias_momentum,
             .momentum_slot = l.bias_momentum_slot,
-            .sums = l.bias >= 0 ? plan_.tensors[size_t(l.bias_gradient)].element : Element::kInt32,
+            .sums = l.bias >= 0 ? plan_.tensors[size_t(l.bias_sums)].element : Element::kInt32,
             .stream = ParameterStream::kBiasUpdate,
             .unit = dy};
   for (ParameterUpdate* each : {&u.weight, &u.bias}) {
     if (each->tensor < 0) continue;
-    l.formats.gradient.is_float() ? prepare_float(l, *each) : prepare_integer(l, *each);
+    updates_exactly(l.formats) ? prepare_integer(l, *each) : prepare_float(l, *each);
   }
   return u;
 }
@@ -75,34 +75,47 @@ RandomKey Engine::update_key(const ParameterUpdate& u) const {
   return random_key(progress_.seed, progress_.step, parameter_stream(layer, u.stream));
 }
 
-/// Updates some output channels from their gradient sums, or, without `sums`, from the operands of one sample.
+/// Updates elements of one tensor from their gradient sums, or, without `sums`, rows of a Linear from the operands of one sample.
+UpdateSeen Engine::apply_update(const LayerPlan& l, const ParameterUpdate& u, const void* sums, int32_t first,
+                                int32_t count) {
+  if (updates_exactly(l.formats)) {
+    IntegerUpdate integer = u.integer;
+    integer.sums = sums;
+    if (sums == nullptr)
+      integer.outer = {data<int8_t>(l.dy.tensor) + first / l.fan_in, data<int8_t>(l.x.tensor), l.fan_in};
+    integer.first = uint32_t(first);
+    integer.count = count;
+    return kernels_->update_integer(integer);
+  }
+  FloatUpdate real = u.real;
+  real.sums = sums;
+  real.first = uint32_t(first);
+  real.count = count;
+  return kernels_->update_float(real);
+}
+
+/// Updates some output channels.
 void Engine::update_rows(const LayerPlan& l, const LayerUpdate& update, const void* sums, int32_t row,
                          int32_t rows, int32_t worker) {
   WorkerCounter& counter = data<WorkerCounter>(plan_.summary.counters_tensor)[worker];
-  const auto apply = [&](const ParameterUpdate& u, const void* gradient, int32_t first, int32_t count) {
-    if (!l.formats.gradient.is_float()) {
-      IntegerUpdate integer = u.integer;
-      integer.sums = gradient;
-      if (gradient == nullptr)
-        integer.outer = {data<int8_t>(l.dy.tensor) + row, data<int8_t>(l.x.tensor), l.fan_in};
-      integer.first = uint32_t(first);
-      integer.count = count;
-      return kernels_->update_integer(integer);
-    }
-    FloatUpdate real = u.real;
-    real.sums = gradient;
-    real.first = uint32_t(first);
-    real.count = count;
-    return kernels_->update_float(real);
-  };
-  counter.weight.merge(apply(update.weight, sums, row * l.fan_in, rows * l.fan_in));
+  counter.weight.merge(apply_update(l, update.weight, sums, row * l.fan_in, rows * l.fan_in));
   if (l.bias < 0) return;
-  counter.bias.merge(apply(update.bias, at(data<>(l.bias_gradient), update.bias.sums, row), row, rows));
+  counter.bias.merge(apply_update(l, update.bias, at(data<>(l.bias_sums), update.bias.sums, row), row, rows));
 }
 
 void Engine::run_update(const LayerPlan& l) {
   const LayerUpdate update = prepare_update(l);
-  update_rows(l, update, data<>(l.weight_gradient), 0, l.node.outputs, 0);
+  WorkerCounter& counter = data<WorkerCounter>(plan_.summary.counters_tensor)[0];
+  GradientGrid* grids = l.gradient_scales >= 0 ? data<GradientGrid>(l.gradient_scales) : nullptr;
+  counter.weight.merge(
+      l.coded_weight_gradient
+          ? update_from_codes(update.weight, l.weight_gradient, grids, l.node.outputs, l.weight_gradient_slot)
+          : apply_update(l, update.weight, data<>(l.weight_gradient), 0, l.weights));
+  if (l.bias >= 0)
+    counter.bias.merge(
+        l.coded_bias_gradient
+            ? update_from_codes(update.bias, l.bias_gradient, &bias_grid(l), 1, l.bias_gradient_slot)
+            : apply_update(l, update.bias, data<>(l.bias_gradient), 0, l.node.outputs));
   commit_update(l, update);
 }
 
@@ -121,8 +134,8 @@ void Engine::observe_gradient(const LayerPlan& l, const void* sums, int32_t row,
   };
   look(sums, l.gradient.accumulator, rows * l.fan_in, counter.weight);
   if (l.bias < 0) return;
-  const Tensor& bt = plan_.tensors[size_t(l.bias_gradient)];
-  look(at(data<>(l.bias_gradient), bt.element, row), bt.element, rows, counter.bias);
+  const Tensor& bt = plan_.tensors[size_t(l.bias_sums)];
+  look(at(data<>(l.bias_sums), bt.element, row), bt.element, rows, counter.bias);
 }
 
 /// After all rows: what the threads saw.
@@ -166,7 +179,7 @@ Scale Engine::next_momentum_scale(const LayerPlan& l, const ParameterUpdate& u,
 
 /// The momentum's scale, what saturated, and parameters that have outgrown their scale or shrunk in it.
 void Engine::commit_parameter(const LayerPlan& l, const ParameterUpdate& u, const UpdateSeen& seen) {
-  if (!l.formats.gradient.is_float() && u.momentum >= 0) {
+  if (updates_exactly(l.formats) && u.momentum >= 0) {
     ScaleState& s = state(u.momentum_slot);
     s.saturated += seen.momentum_saturated;
     s.scale = observing_ ? first_momentum_scale(l, u.unit, seen.gradient) : s.unit;

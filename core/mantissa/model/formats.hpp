@@ -18,9 +18,20 @@ constexpr Error check_bits(Format f) {
   return {};
 }
 
+/// What sums of gradients are stored as. Their granules are not the recipe's choice.
+constexpr Error check_gradient(Format f) {
+  const bool is_coded = f.kind == FormatKind::kSym || f.kind == FormatKind::kAsym;
+  if (is_coded && (f.bits < 2 || f.bits > 16)) return {.code = ErrorCode::kBadBits, .found = f.bits};
+  if ((is_coded || f.is_float() || f.kind == FormatKind::kSymInt32) && f.group == 0) return {};
+  return {.code = ErrorCode::kUnsupported, .detail = Detail::kGradientFormat, .found = int64_t(f.kind)};
+}
+
 constexpr bool is_sym(Format f) { return f.kind == FormatKind::kSym; }
 
 }  // namespace formats
+
+/// Whether the update is the integer one, of exact sums.
+constexpr bool updates_exactly(const LayerFormats& f) { return f.gradient.kind == FormatKind::kSymInt32; }
 
 /// The container of codes of a format.
 constexpr Element element_of(Format f) {
@@ -39,19 +50,22 @@ constexpr Element element_of(Format f) {
 /// Refuses what cannot be computed or must not be stored.
 constexpr Error check_formats(const LayerFormats& f, bool is_float, Scaling scaling) {
   using namespace formats;
-  for (Format each : {f.activation, f.error, f.weight, f.parameter, f.gradient, f.momentum})
+  for (Format each : {f.activation, f.error, f.weight, f.parameter, f.momentum})
     if (Error e = check_bits(each)) return e;
+  for (Format each : {f.gradient, f.bias_gradient})
+    if (Error e = check_gradient(each)) return e;
   for (Format stored : {f.activation, f.error, f.weight, f.parameter, f.momentum})
     if (stored.kind == FormatKind::kSymInt32) return bad(Detail::kStoredSymInt32);
   for (Format wire : {f.activation, f.error, f.weight})
     if (wire.is_float() != is_float) return bad(Detail::kFloatWireMix);
+  const bool exact = updates_exactly(f);
+  const bool exact_bias = f.bias_gradient.kind == FormatKind::kSymInt32;
   if (is_float)
-    return is_sym(f.parameter) || !f.gradient.is_float() || !f.momentum.is_float()
-               ? bad(Detail::kFloatWireMix)
-               : Error{};
+    return is_sym(f.parameter) || exact || exact_bias || !f.momentum.is_float() ? bad(Detail::kFloatWireMix)
+                                                                                : Error{};
   if (is_sym(f.parameter) && f.parameter.bits < f.weight.bits) return bad(Detail::kWeightWiderThanParameter);
-  if (is_sym(f.gradient)) return {.code = ErrorCode::kUnsupported, .found = f.gradient.bits};
-  if (f.gradient.is_float()) return f.momentum.is_float() ? Error{} : bad(Detail::kIntegerNeedsSym);
+  if (exact != exact_bias) return bad(Detail::kExactTogether);
+  if (!exact) return f.momentum.is_float() ? Error{} : bad(Detail::kIntegerNeedsSym);
   if (scaling != Scaling::kDelayed) return bad(Detail::kExactNeedsConstant);
   const bool integer_state = is_sym(f.momentum) && (f.momentum.bits == 8 || f.momentum.bits == 16);
   return is_sym(f.parameter) && integer_state ? Error{} : bad(Detail::kIntegerNeedsSym);

@@ -24,7 +24,7 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   const bool dynamic = !is_float && plan.summary.scaling == Scaling::kDynamic;
   bool max = false, average = false, max_error = false, average_error = false, overlap = false;
   bool norm = false, norm_error = false, norm_trains = false;
-  bool integer_update = false, float_update = false, float_weights = false;
+  bool integer_update = false, float_update = false, float_weights = false, coded_gradient = false;
   for (const LayerPlan& l : plan.layers) {
     const bool is_max = l.node.op == Op::kMaxPool1d;
     const bool is_average = l.node.op == Op::kAvgPool1d || l.node.op == Op::kGlobalAvgPool1d;
@@ -38,8 +38,9 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
     max_error |= is_max && l.passes_error && !overlaps;
     average_error |= is_average && l.passes_error && !overlaps;
     overlap |= (is_max || is_average) && l.passes_error && overlaps;
-    integer_update |= l.trains && !l.formats.gradient.is_float();
-    float_update |= l.trains && l.formats.gradient.is_float();
+    integer_update |= l.trains && updates_exactly(l.formats);
+    float_update |= l.trains && !updates_exactly(l.formats);
+    coded_gradient |= l.coded_weight_gradient || l.coded_bias_gradient;
     float_weights |= l.node.has_parameters() && l.formats.parameter.is_float();
   }
   body(k.rescale_sums, !is_float);
@@ -52,6 +53,8 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   body(k.overlap_sums, overlap);
   body(k.update_integer, integer_update);
   body(k.update_float, float_update);
+  body(k.join_gradient, coded_gradient);
+  body(k.read_gradient, coded_gradient);
   body(k.add_scaled, dynamic && float_update);
   body(k.softmax_float, is_float && plan.summary.loss == Loss::kCrossEntropy);
   body(k.norm_forward, norm);

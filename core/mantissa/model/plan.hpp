@@ -24,13 +24,14 @@ enum class Role : uint8_t {
   kBiasMomentum,
   kWeightGradient,
   kBiasGradient,
-  kWeightOperand,  ///< weights as codes, where the stored form is another
-  kBiasOperand,    ///< biases in the accumulator's scale
-  kTile,           ///< accumulators between a product and its rounding
-  kPacked,         ///< weights or windows as a kernel variant wants them
-  kScales,         ///< states of all scales
-  kCounters,       ///< what each thread has seen
-  kSample,         ///< float32 samples before they are codes
+  kGradientScales,  ///< grids of gradients that are stored as codes
+  kWeightOperand,   ///< weights as codes, where the stored form is another
+  kBiasOperand,     ///< biases in the accumulator's scale
+  kTile,            ///< accumulators between a product and its rounding
+  kPacked,          ///< weights or windows as a kernel variant wants them
+  kScales,          ///< states of all scales
+  kCounters,        ///< what each thread has seen
+  kSample,          ///< float32 samples before they are codes
 };
 
 /// How stored weights become operands.
@@ -95,11 +96,17 @@ struct LayerPlan {
   int32_t fan_in = 0;
   int16_t weight = -1, bias = -1, weight_operand = -1, bias_operand = -1;
   int16_t weight_momentum = -1, bias_momentum = -1, weight_gradient = -1, bias_gradient = -1;
+  int16_t bias_sums = -1;  ///< where sums of the bias gradient are made: bias_gradient, unless that is codes
+  int16_t gradient_scales =
+      -1;  ///< a grid for each row of coded weight gradients, then one of coded bias gradients
+  bool coded_weight_gradient = false, coded_bias_gradient = false;  ///< codes between micro-batches
   int16_t weight_slot = -1, bias_slot = -1, weight_momentum_slot = -1, bias_momentum_slot = -1;
-  int16_t normalized = -1;     ///< LayerNorm: a step's normalized codes
-  int16_t float_tile = -1;     ///< float sums beside integer ones: a fused update with dynamic scales
-  int32_t logits_shift = 0;    ///< bits dropped from 64-bit logits
-  int32_t gradient_shift = 0;  ///< bits dropped from 64-bit gradient sums before the update
+  int16_t weight_gradient_slot = -1,
+          bias_gradient_slot = -1;  ///< of codes on fixed grids: to count what saturates
+  int16_t normalized = -1;          ///< LayerNorm: a step's normalized codes
+  int16_t float_tile = -1;          ///< float sums beside integer ones: a fused update with dynamic scales
+  int32_t logits_shift = 0;         ///< bits dropped from 64-bit logits
+  int32_t gradient_shift = 0;       ///< bits dropped from 64-bit gradient sums before the update
   ProductPlan forward, backward, gradient;
   int32_t bias_limit = 0;  ///< largest |bias| in accumulator units
 
@@ -183,6 +190,7 @@ struct PlanSummary {
   Scaling scaling = Scaling::kDelayed;
   Rounding wire_rounding = Rounding::kHalfAway;
   Rounding parameter_rounding = Rounding::kStochastic;
+  GradientAccumulation gradient_accumulation = GradientAccumulation::kRescale;
   float margin = 2.0f, decay = 0.0f;
   int64_t parameters = 0;
   uint32_t arena_bytes = 0;

@@ -140,8 +140,17 @@ TEST(Planner, RefusesRecipes) {
   r.scaling = Scaling::kDynamic;
   expect_refused(r, ErrorCode::kBadRecipe, Detail::kExactNeedsConstant);
   r = sym8_recipe();
-  r.formats.gradient = sym_format(8);
-  expect_refused(r, ErrorCode::kUnsupported, Detail::kNone);
+  r.formats.gradient = bfp_format(8);
+  expect_refused(r, ErrorCode::kUnsupported, Detail::kGradientFormat);
+  r.formats.gradient = sym_format(8, kPerChannel);
+  expect_refused(r, ErrorCode::kUnsupported, Detail::kGradientFormat);
+  r.formats.gradient = asym_format(17);
+  expect_refused(r, ErrorCode::kBadBits, Detail::kNone);
+  for (Format LayerFormats::*one : {&LayerFormats::gradient, &LayerFormats::bias_gradient}) {
+    r = int8_recipe();
+    r.formats.*one = sym_format(8);
+    expect_refused(r, ErrorCode::kBadRecipe, Detail::kExactTogether);
+  }
 }
 
 /// A Linear of `terms` inputs; its forward proof, or the refusal.

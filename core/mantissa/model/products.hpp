@@ -1,5 +1,6 @@
 // Second stage: parameters, and for each product the width of its sums, with proof, and the memory that it works in.
 #pragma once
+#include "mantissa/kernels/gradient.hpp"
 #include "mantissa/model/draft.hpp"
 #include "mantissa/model/norm_proofs.hpp"
 #include "mantissa/model/proofs.hpp"
@@ -110,18 +111,47 @@ constexpr Error make_backward(Draft& d, int32_t i, LayerPlan& l) {
   return {};
 }
 
-/// dw over a batch (scales constant over it) or over a sample (dynamic); db likewise.
+/// Weights and biases apart: codes between micro-batches, each row of the weights with a grid of its own. A LayerNorm has
+/// one weight per row, and one grid.
+constexpr void make_coded_gradients(Draft& d, int32_t i, LayerPlan& l) {
+  const bool counts = d.recipe.gradient_accumulation == GradientAccumulation::kFixed;
+  int64_t grids = 0;
+  if (l.coded_weight_gradient) {
+    Format format = l.formats.gradient;
+    format.group = l.node.op == Op::kLayerNorm ? 0 : kPerChannel;
+    l.weight_gradient = d.add_tensor(Role::kWeightGradient, i, format, l.weights);
+    grids += int64_t(granules(format, size_t(l.weights), size_t(l.node.outputs)));
+    if (counts) l.weight_gradient_slot = d.new_slot();
+  }
+  if (l.coded_bias_gradient) {
+    l.bias_gradient = d.add_tensor(Role::kBiasGradient, i, l.formats.bias_gradient, l.node.outputs);
+    ++grids;
+    if (counts) l.bias_gradient_slot = d.new_slot();
+  }
+  if (grids > 0)
+    l.gradient_scales =
+        d.add_tensor(Role::kGradientScales, i, sym_format(8), grids * int64_t(sizeof(GradientGrid)));
+}
+
+/// dw over a batch (scales constant over it), a micro-batch (codes between them) or a sample (dynamic); db likewise.
 constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
-  const int64_t terms = int64_t(l.out.steps) * (d.dynamic() ? 1 : d.options.batch);
-  if (terms > INT32_MAX) return {.code = ErrorCode::kBadBatch, .layer = int16_t(i), .found = d.options.batch};
+  l.coded_weight_gradient = !d.summary.fused_update && l.formats.gradient.is_narrow();
+  l.coded_bias_gradient = !d.summary.fused_update && l.bias >= 0 && l.formats.bias_gradient.is_narrow();
+  const auto samples = [&d](bool coded) {
+    return d.dynamic() ? 1 : coded ? d.options.micro_batch : d.options.batch;
+  };
+  const int64_t terms = int64_t(l.out.steps) * samples(l.coded_weight_gradient);
+  const int64_t bias_terms = int64_t(l.out.steps) * samples(l.coded_bias_gradient);
+  if (terms > INT32_MAX || bias_terms > INT32_MAX)
+    return {.code = ErrorCode::kBadBatch, .layer = int16_t(i), .found = d.options.batch};
   const int32_t x_max =
       l.node.op == Op::kLayerNorm && !d.summary.is_float ? kLargestNormalized : d.max_code(l.x);
   if (Error e = add_proof(d, Reduction::kGradient, i, int32_t(terms), d.max_code(l.dy), x_max, 0, l.gradient))
     return e;
   ProductPlan bias_product;
   if (l.bias >= 0)
-    if (Error e =
-            add_proof(d, Reduction::kBiasGradient, i, int32_t(terms), d.max_code(l.dy), 1, 0, bias_product))
+    if (Error e = add_proof(d, Reduction::kBiasGradient, i, int32_t(bias_terms), d.max_code(l.dy), 1, 0,
+                            bias_product))
       return e;
   if (l.gradient.accumulator == Element::kInt64) {
     const int64_t worst = terms * d.max_code(l.dy) * x_max;
@@ -130,8 +160,10 @@ constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
   const bool float_sums = d.summary.is_float || d.dynamic();
   Format sums = float_sums ? float32_format() : sym_int32_format();
   if (l.bias >= 0) {
-    l.bias_gradient = d.add_tensor(Role::kBiasGradient, i, sums, l.node.outputs);
-    if (!float_sums) d.tensor(l.bias_gradient).element = bias_product.accumulator;
+    l.bias_sums =
+        d.add_tensor(l.coded_bias_gradient ? Role::kTile : Role::kBiasGradient, i, sums, l.node.outputs);
+    if (!float_sums) d.tensor(l.bias_sums).element = bias_product.accumulator;
+    l.bias_gradient = l.bias_sums;
   }
   const bool is_linear = l.node.op == Op::kLinear;
   const int64_t row_bytes = int64_t(l.fan_in) * int64_t(element_bytes(l.gradient.accumulator));
@@ -140,15 +172,17 @@ constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
           ? l.node.outputs  // a step's statistics are made once for all of its channels
           : rows_that_fit(d, row_bytes, (l.node.outputs + d.options.threads - 1) / d.options.threads);
   l.gradient.tile_rows = rows;
-  if (!d.summary.fused_update) {
+  make_coded_gradients(d, i, l);
+  const bool in_tile = d.summary.fused_update || l.coded_weight_gradient;
+  if (!in_tile) {
     l.weight_gradient = d.add_tensor(Role::kWeightGradient, i, sums, l.weights);
     if (!float_sums) d.tensor(l.weight_gradient).element = l.gradient.accumulator;
   }
-  if (d.summary.fused_update || d.dynamic()) {
+  if (in_tile || d.dynamic()) {
     l.gradient.tile =
         d.add_tensor(Role::kTile, i, sym_int32_format(), int64_t(rows) * l.fan_in, d.options.threads);
     d.tensor(l.gradient.tile).element = l.gradient.accumulator;
-    if (d.summary.fused_update && d.dynamic() && !d.summary.is_float)
+    if (in_tile && d.dynamic() && !d.summary.is_float)
       l.float_tile =
           d.add_tensor(Role::kTile, i, float32_format(), int64_t(rows) * l.fan_in, d.options.threads);
   }

@@ -19,15 +19,23 @@ enum class Accumulation : uint8_t {
   kInt32,  ///< 32 bits or refuse the model
 };
 
+/// How the range of gradients that are stored as codes follows their sums.
+enum class GradientAccumulation : uint8_t {
+  kRescale,  ///< it grows where sums do not fit, and codes are rounded again
+  kFixed,  ///< from the batch's first micro-batch, with a margin: what does not fit saturates and is counted
+};
+
 /// Formats at one layer. Float32 wires want every format to be Float32.
 struct LayerFormats {
   Format activation = float32_format();  ///< the wire that leaves the layer
   Format error = float32_format();       ///< the gradient of that wire
   Format weight = float32_format();      ///< the weights as operands of products
   Format parameter = float32_format();   ///< weights and biases as stored between steps
-  Format gradient =
-      float32_format();  ///< SymInt32: exact sums over the batch, consumed by the integer update
-  Format momentum = float32_format();  ///< Float32, Sym<8> or Sym<16>
+  /// SymInt32: exact sums over the batch, consumed by the integer update. Sym, Asym: codes between micro-batches, with a
+  /// scale for each row of the weights, or one for the biases, consumed by the float update.
+  Format gradient = float32_format();
+  Format momentum = float32_format();       ///< Float32, Sym<8> or Sym<16>
+  Format bias_gradient = float32_format();  ///< SymInt32 where `gradient` is
 
   constexpr bool operator==(const LayerFormats&) const = default;
 };
@@ -46,6 +54,7 @@ struct Recipe {
   Rounding wire_rounding = Rounding::kHalfAway;
   Rounding parameter_rounding = Rounding::kStochastic;  ///< write-back of parameters and momentum
   Accumulation accumulation = Accumulation::kAuto;
+  GradientAccumulation gradient_accumulation = GradientAccumulation::kRescale;
 
   constexpr LayerFormats at(int32_t layer) const {
     for (const LayerOverride& o : overrides)
@@ -77,8 +86,8 @@ constexpr Recipe sym8_recipe() {
 /// All-integer: as sym8, with exact gradients, 16-bit momentum and an integer update.
 constexpr Recipe int8_recipe() {
   Recipe r;
-  r.formats = {sym_format(8),  sym_format(8),      sym_format(8),
-               sym_format(16), sym_int32_format(), sym_format(16)};
+  r.formats = {sym_format(8),      sym_format(8),  sym_format(8),     sym_format(16),
+               sym_int32_format(), sym_format(16), sym_int32_format()};
   return r;
 }
 

@@ -31,7 +31,7 @@ constexpr void add_gradient_step(Draft& d, int32_t i) {
   LayerPlan& l = d.layer(i);
   const int32_t step = add_step(d, StepKind::kGradient, i);
   for (int16_t id : {l.dy.tensor, l.x.tensor, l.gradient.tile, l.gradient.packed, l.float_tile,
-                     l.weight_gradient, l.bias_gradient, l.normalized})
+                     l.weight_gradient, l.bias_gradient, l.bias_sums, l.gradient_scales, l.normalized})
     d.touch(id, step);
 }
 
@@ -44,6 +44,7 @@ constexpr void hold_durable(Draft& d) {
     d.hold(l.weight_operand);
     d.hold(l.weight_gradient);
     d.hold(l.bias_gradient);
+    d.hold(l.gradient_scales);
   }
 }
 
@@ -82,7 +83,9 @@ constexpr Error make_states(Draft& d) {
   d.hold(d.summary.counters_tensor);
   for (int32_t i = 0; i < d.summary.tensors; ++i) {
     Tensor& t = d.tensor(i);
-    const bool packed = t.role == Role::kWeight || t.role == Role::kBias;
+    const bool gradient = t.role == Role::kWeightGradient || t.role == Role::kBiasGradient;
+    const bool packed =
+        t.role == Role::kWeight || t.role == Role::kBias || (gradient && t.format.is_narrow());
     const int64_t bytes = packed ? int64_t(packed_bytes(size_t(t.elements), t.format.bits))
                                  : int64_t(t.samples) * t.sample_stride() * int64_t(element_bytes(t.element));
     if (bytes > INT32_MAX)

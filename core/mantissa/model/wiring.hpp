@@ -98,6 +98,7 @@ constexpr Error make_layers(Draft& d) {
   d.summary.scaling = d.recipe.scaling;
   d.summary.wire_rounding = d.recipe.wire_rounding;
   d.summary.parameter_rounding = d.recipe.parameter_rounding;
+  d.summary.gradient_accumulation = d.recipe.gradient_accumulation;
   d.summary.margin = d.recipe.margin;
   d.summary.decay = d.recipe.decay;
   d.summary.alignment = d.options.alignment;

@@ -86,8 +86,8 @@ constexpr void add_node(Hash& hash, const Node& node) {
 }
 
 constexpr void add_formats(Hash& hash, const LayerFormats& formats) {
-  const auto& [activation, error, weight, parameter, gradient, momentum] = formats;
-  for (Format format : {activation, error, weight, parameter, gradient, momentum}) {
+  const auto& [activation, error, weight, parameter, gradient, momentum, bias_gradient] = formats;
+  for (Format format : {activation, error, weight, parameter, gradient, momentum, bias_gradient}) {
     hash.add_byte(uint8_t(format.kind));
     hash.add_byte(format.bits);
   }
@@ -106,8 +106,8 @@ constexpr uint64_t checkpoint_fingerprint(const PlanView& plan) {
   for (uint32_t field :
        {checkpoint::kVersion, uint32_t(s.input.steps), uint32_t(s.input.channels), uint32_t(s.loss),
         uint32_t(s.layers), uint32_t(s.slots), uint32_t(s.momentum), uint32_t(s.mode), uint32_t(s.scaling),
-        uint32_t(s.wire_rounding), uint32_t(s.parameter_rounding), std::bit_cast<uint32_t>(s.margin),
-        std::bit_cast<uint32_t>(s.decay)})
+        uint32_t(s.wire_rounding), uint32_t(s.parameter_rounding), uint32_t(s.gradient_accumulation),
+        std::bit_cast<uint32_t>(s.margin), std::bit_cast<uint32_t>(s.decay)})
     hash.add_u32(field);
   for (const LayerPlan& l : plan.layers) {
     checkpoint::add_node(hash, l.node);
