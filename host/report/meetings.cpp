@@ -91,11 +91,12 @@ class Walk {
     const Format gradient = l.formats.gradient, stored = l.formats.parameter;
     const bool exact = gradient.kind == FormatKind::kSymInt32;
     const bool dynamic = plan_.summary.scaling == Scaling::kDynamic;
-    add(name + " gradient", "integer sums", format_name(gradient),
-        exact                  ? "nothing: the update reads the sums"
-        : !gradient.is_float() ? "sums join the stored codes, rounded"
-        : dynamic              ? "each sample's sums are added, with its scales"
-                               : "the batch's sums are converted once");
+    const bool coded = !exact && !gradient.is_float() && !plan_.summary.fused_update;
+    add(name + " gradient", "integer sums", exact || coded ? format_name(gradient) : "float32",
+        exact     ? "nothing: the update reads the sums"
+        : coded   ? "sums join the stored codes, rounded"
+        : dynamic ? "each sample's sums are added, with its scales"
+                  : "the batch's sums are converted once");
     if (!exact && !stored.is_float())
       add(name + " update", "float32", format_name(stored),
           "parameters are rounded as they are written back");

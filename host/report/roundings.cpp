@@ -124,12 +124,12 @@ class Walk {
     const LayerPlan& l = plan_.layers[i];
     const Format gradient = l.formats.gradient;
     const bool stored = gradient.kind != FormatKind::kSymInt32;
-    if (gradient.is_float())
+    if (gradient.is_float() || (stored && plan_.summary.fused_update))
       add("gradient", name(i, "gradient"), sums(i, Reduction::kGradient), "float32", kHalfEven,
           dynamic() ? "each sample's sums are added" : "the batch's sums, once");
     else if (stored)
       add("gradient", name(i, "gradient"), sums(i, Reduction::kGradient), format_name(gradient),
-          rounding_name(Rounding::kStochastic), "a grid for each output");
+          rounding_name(Rounding::kStochastic), "a grid for each row");
     else if (l.gradient_shift > 0)
       add("gradient", name(i, "gradient"), sums(i, Reduction::kGradient), "int32", kHalfUp,
           fmt::format("2^{} of the sums", l.gradient_shift));
