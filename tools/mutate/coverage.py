@@ -40,8 +40,7 @@ def print_tables(folder):
     counts = folder / "coverage.json"
     subprocess.run([*gcovr, "--object-directory", folder, "--filter", f"{ROOT}/core/mantissa/({UNITS})/",
                     "--exclude", r".*_(test|bench|hwy|mve)\.[ch]pp$", "--exclude-throw-branches",
-                    "--exclude-unreachable-branches", "--merge-mode-functions=merge-use-line-min", "--json", counts,
-                    folder], check=True)
+                    "--exclude-unreachable-branches", "--json", counts, folder], check=True)
     for table in [], ["--branches"]:
         subprocess.run([*gcovr, "--add-tracefile", counts, "--txt", *table], check=True)
 
