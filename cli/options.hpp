@@ -32,7 +32,9 @@ void add_recipe_option(CLI::App& command, std::string& recipe);
 void add_kernels_option(CLI::App& command, std::string& kernels);
 void add_overflow_option(CLI::App& command, host::OverflowPolicy& policy);
 /// Explains the * in the help of the three options before it.
-inline constexpr char kSameResult[] = "* The result does not depend on it, not by a bit.\n\n";
+inline constexpr char kSameResult[] =
+    "* The result does not depend on it, not by a bit. (Gradients stored as sym or asym do, on "
+    "--micro-batch.)\n\n";
 /// --lr, --momentum, --weight-decay.
 void add_optimizer_options(CLI::App& command, TrainingOverrides& overrides);
 /// --samples, --epochs, --batch, --lr, --momentum, --weight-decay, --schedule, --seed.
