@@ -149,12 +149,14 @@ error = "sym8"
 weight = "sym8"
 parameter = "sym16"
 gradient = "exact"
+bias_gradient = "exact"
 momentum = "sym16"
 scaling = "delayed"
 margin = 2
 decay = 0.9
 rounding = { wire = "half_away", parameter = "stochastic" }
 accumulation = "auto"
+gradient_accumulation = "rescale"
 )");
 }
 
@@ -205,8 +207,9 @@ TEST(RecipeFile, FormatsFitTheirKeys) {
   EXPECT_EQ(
       refusal("name = 'x'\nweight = 'sym17'"),
       "r.toml, line 2: 'weight' in the recipe is 'sym17'; it must be \"float32\" or \"sym2\" to \"sym16\"");
-  EXPECT_EQ(refusal("name = 'x'\ngradient = 'sym8'"),
-            "r.toml, line 2: 'gradient' in the recipe is 'sym8'; it must be \"float32\" or \"exact\"");
+  EXPECT_EQ(refusal("name = 'x'\ngradient = 'bfp8'"),
+            "r.toml, line 2: 'gradient' in the recipe is 'bfp8'; it must be \"float32\", \"exact\", \"sym2\" "
+            "to \"sym16\" or \"asym2\" to \"asym16\"");
   EXPECT_EQ(
       refusal("name = 'x'\nmomentum = 'sym12'"),
       "r.toml, line 2: 'momentum' in the recipe is 'sym12'; it must be \"float32\", \"sym8\" or \"sym16\"");
