@@ -37,7 +37,8 @@ inline Model chain_model(size_t i) {
                           {kVector, kMixed},
                           {kSignal, kSteps},
                           {kSignal, kApart},
-                          {kSignal, kTurned}};
+                          {kSignal, kTurned},
+                          {kVector, kFlat, Loss::kMse}};
   static_assert(std::size(models) == std::size(kChains));
   return models[i];
 }
@@ -128,7 +129,7 @@ class ChainComparison {
     }
     expect_scale("scale of parameter", scales_ / 2, engine_.state(slot).scale,
                  state_.parameter_scales[scales_]);
-    expect_scale("scale of momentum", scales_ / 2, engine_.state(momentum_slot).unit,
+    expect_scale("scale of momentum", scales_ / 2, engine_.state(momentum_slot).scale,
                  state_.parameter_scales[scales_ + 1]);
     scales_ += 2;
   }

@@ -2,6 +2,7 @@
 
 The chain is Linear 16, Quantize, LayerNorm, Quantize, Linear 4 on 12 features. Its variants:
 
+    spikes                       as mse_values, but the targets of the later batches are 40 times as large
     ce, mse_labels, mse_values   CrossEntropy; MSE against the label's one-hot vector; MSE against float32 targets
     decay                        ce with weight decay
     mixed     ce; first Quantize to 12 bits and errors of 10, second to 6 bits with the fixed scale 0.05f and errors of 8
@@ -19,7 +20,7 @@ from layers import Conv1d, GlobalAvgPool1d, LayerNorm, MaxPool1d, Quantize
 from network import CrossEntropy, MeanSquaredError, Network, Settings, Stage, Wire, scale_of
 from tables import array, bits, braces, pair
 
-TARGET, VERSION, SEED = "tests/golden/chain.inc", 1, 20
+TARGET, VERSION, SEED = "tests/golden/chain.inc", 2, 20
 BATCH, BATCHES, SNAPSHOTS = 4, 10, (1, 10)
 FEATURES, HIDDEN, CLASSES, STEPS, CHANNELS, FILTERS, KERNEL = 12, 16, 4, 5, 6, 8, 3
 EPS = scale_of(np.float32(1e-5))
@@ -116,7 +117,15 @@ class Data:
         return np.array([(s - 6 * 65536) / 65536 for s in sums], np.float32)
 
 
-FLAT, STEPPED = Data(SEED, 1, FEATURES), Data(SEED + 1, STEPS, CHANNELS)
+class Spikes(Data):
+    """Targets of the later batches are far away, so that gradients outgrow the range of their momentum."""
+
+    def __init__(self, seed, steps, channels):
+        super().__init__(seed, steps, channels)
+        self.targets[BATCH * BATCHES // 2:] *= np.float32(40)
+
+
+FLAT, STEPPED, SPIKED = Data(SEED, 1, FEATURES), Data(SEED + 1, STEPS, CHANNELS), Spikes(SEED, 1, FEATURES)
 VARIANTS = {  # how it is built, data, whether targets are values, weight decay
     "ce": (linear_chain(CrossEntropy), FLAT, False, 0),
     "decay": (linear_chain(CrossEntropy), FLAT, False, 0.01),
@@ -126,6 +135,7 @@ VARIANTS = {  # how it is built, data, whether targets are values, weight decay
     "steps": (steps_chain, STEPPED, False, 0),
     "apart": (apart_chain, STEPPED, False, 0),
     "turned": (turned_chain, STEPPED, False, 0),
+    "spikes": (linear_chain(MeanSquaredError), SPIKED, True, 0),
 }
 
 
@@ -161,6 +171,7 @@ def lines():
     yield HEAD
     yield from data_lines("kFlat", FLAT)
     yield array("uint32_t kFlatTargets[]", bits(FLAT.targets))
+    yield array("uint32_t kSpikedTargets[]", bits(SPIKED.targets))
     yield from data_lines("kStepped", STEPPED)
     chains = []
     for number, (name, (_, _, has_values, _)) in enumerate(VARIANTS.items()):
@@ -173,10 +184,11 @@ def lines():
                 after = f"{prefix}{step + 1}"
                 yield from state_lines(after, network)
                 states.append(f"{{{step + 1}, {after}Codes, {after}Momentum, {after}ParameterScales, {after}WireScales}}")
-        of_data, parameters = "kFlat" if data is FLAT else "kStepped", network.parameters()
+        of_data, parameters = "kStepped" if data is STEPPED else "kFlat", network.parameters()
+        targets_name = "kSpikedTargets" if data is SPIKED else "kFlatTargets"
         fields = [f'"{name}"', settings.seed, bits(settings.weight_decay)[0], bits(data.input_range)[0], data.x[0].size,
                   len(parameters), sum(p.count for p in parameters), len(network.wires()), of_data + "X",
-                  *(("nullptr", of_data + "Targets") if has_values else (of_data + "Labels", "nullptr"))]
+                  *(("nullptr", targets_name) if has_values else (of_data + "Labels", "nullptr"))]
         chains.append(braces(fields + [braces(losses), braces(states)]))
         assert any(p.refits for p in network.parameters()), f"{name} should meet a refit"
     yield array("Chain kChains[]", chains)
