@@ -1,0 +1,83 @@
+"""Losses and gradients of float32 networks by PyTorch in float64, from the same float32 parameters. Needs PyTorch.
+
+Together the networks hold each layer that has a float32 form, with strides, padding, dilation and groups, and both losses.
+"""
+from tables import array, bits
+
+TARGET, VERSION, SEED = "tests/golden/layers_torch.inc", 1, 5
+SAMPLES = 3
+
+HEAD = """
+// Parameters, samples and targets are the bits of float32; gradients are of the mean loss, in the order of the parameters:
+// layer by layer weights [O, K, C / groups], then biases.
+struct TorchNetwork {
+  const char* name;
+  const uint32_t *parameters, *x, *targets;  // targets: or null
+  const int32_t* labels;
+  double loss;
+  const double* gradients;
+};
+""".strip()
+
+
+def networks(torch):
+    """Name, shape of a sample [steps, channels], classes, whether targets are values, layers as functions of [C, T]."""
+    nn = torch.nn
+
+    class StepMajor(nn.Module):
+        def forward(self, x):
+            return x.transpose(1, 2).flatten(1)
+
+    class OfSteps(nn.Module):
+        """A layer that works on the last dimension of [T, C]."""
+
+        def __init__(self, layer):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x):
+            return self.layer(x.transpose(1, 2)).transpose(1, 2)
+
+    yield "strided", (10, 4), 3, False, nn.Sequential(
+        nn.Conv1d(4, 6, 3, stride=2, padding=1, groups=2), nn.ReLU(), nn.MaxPool1d(2), StepMajor(), nn.Linear(12, 3))
+    yield "normalized", (12, 3), 5, True, nn.Sequential(
+        nn.Conv1d(3, 4, 3, dilation=2, padding=2), nn.AvgPool1d(3, 2), OfSteps(nn.LayerNorm(4)), nn.ReLU(),
+        nn.AdaptiveAvgPool1d(1), StepMajor(), nn.Linear(4, 5))
+    yield "dense", (1, 7), 4, False, nn.Sequential(
+        StepMajor(), nn.Linear(7, 6), nn.LayerNorm(6), nn.ReLU(), nn.Linear(6, 4))
+
+
+def stored(tensor):
+    """[O, C, K] as [O, K, C]; others as they are."""
+    return (tensor.transpose(1, 2) if tensor.dim() == 3 else tensor).detach().flatten().tolist()
+
+
+def lines():
+    import torch
+    torch.manual_seed(SEED)
+    torch.set_default_dtype(torch.float64)
+    yield HEAD
+    rows = []
+    for name, (steps, channels), classes, has_values, network in networks(torch):
+        for p in network.parameters():  # values that float32 holds
+            p.data = (p.data + 0.1 * torch.randn_like(p)).float().double()
+        x = torch.randn(SAMPLES, steps, channels).float().double()
+        labels, values = torch.arange(SAMPLES) % classes, torch.randn(SAMPLES, classes).float().double()
+        outputs = network(x.transpose(1, 2))
+        loss = nn_loss(torch, outputs, values if has_values else labels, has_values)
+        loss.backward()
+        prefix = "kTorch" + name.capitalize()
+        yield array(f"uint32_t {prefix}Parameters[]", bits(sum((stored(p) for p in network.parameters()), [])))
+        yield array(f"uint32_t {prefix}X[]", bits(x.numpy()))
+        yield array(f"uint32_t {prefix}Targets[]", bits(values.numpy()))
+        yield array(f"int32_t {prefix}Labels[]", labels.tolist())
+        yield array(f"double {prefix}Gradients[]",
+                    (f"{g:.17g}" for p in network.parameters() for g in stored(p.grad)))
+        rows.append(f'{{"{name}", {prefix}Parameters, {prefix}X, {prefix + "Targets" if has_values else "nullptr"}, '
+                    f"{prefix}Labels, {loss.item():.17g}, {prefix}Gradients}}")
+    torch.set_default_dtype(torch.float32)
+    yield "constexpr TorchNetwork kTorchNetworks[] = {" + ",\n".join(rows) + "};"
+
+
+def nn_loss(torch, outputs, target, has_values):
+    return torch.nn.functional.mse_loss(outputs, target) if has_values else torch.nn.functional.cross_entropy(outputs, target)
