@@ -89,20 +89,31 @@ inline Scale normalize(const NormStep& s) {
                   [&](auto x) { return normalize_step(x, s.channels, s.epsilon, s.normalized); });
 }
 
+inline void norm_forward_float(const NormForward& f) {
+  const NormStep& s = f.step;
+  const float* x = static_cast<const float*>(s.x);
+  const float* gamma = static_cast<const float*>(s.gamma);
+  const FloatNorm norm(x, s.channels, s.float_epsilon);
+  for (int32_t c = 0; c < s.channels; ++c) static_cast<float*>(f.sums)[c] = gamma[c] * norm(x[c]);
+}
+
 template <Operands kOperands>
 void norm_forward(const NormForward& f) {
   const NormStep& s = f.step;
-  if (is<kOperands>(s.x_element, Element::kFloat32)) {
-    const float* x = static_cast<const float*>(s.x);
-    const float* gamma = static_cast<const float*>(s.gamma);
-    const FloatNorm norm(x, s.channels, s.float_epsilon);
-    for (int32_t c = 0; c < s.channels; ++c) static_cast<float*>(f.sums)[c] = gamma[c] * norm(x[c]);
-    return;
-  }
+  if (is<kOperands>(s.x_element, Element::kFloat32)) return norm_forward_float(f);
   normalize(s);
   with_row(s.gamma, s.gamma_element, s.gamma_stride, [&](auto gamma) {
     for (int32_t c = 0; c < s.channels; ++c) static_cast<int32_t*>(f.sums)[c] = gamma[c] * s.normalized[c];
   });
+}
+
+inline void norm_backward_float(const NormBackward& b) {
+  const NormStep& s = b.step;
+  const float* x = static_cast<const float*>(s.x);
+  float* dx = static_cast<float*>(b.sums);
+  normalize_backward(FloatNorm(x, s.channels, s.float_epsilon), x, static_cast<const float*>(b.dy),
+                     static_cast<const float*>(s.gamma), s.channels, dx);
+  for (int32_t c = 0; b.masked && c < s.channels; ++c) dx[c] = x[c] == 0.0f ? 0.0f : dx[c];
 }
 
 template <Operands kOperands>
@@ -110,11 +121,7 @@ NormSeen norm_backward(const NormBackward& b) {
   const NormStep& s = b.step;
   const int32_t n = s.channels;
   if (is<kOperands>(s.x_element, Element::kFloat32)) {
-    const float* x = static_cast<const float*>(s.x);
-    float* dx = static_cast<float*>(b.sums);
-    normalize_backward(FloatNorm(x, n, s.float_epsilon), x, static_cast<const float*>(b.dy),
-                       static_cast<const float*>(s.gamma), n, dx);
-    for (int32_t c = 0; b.masked && c < n; ++c) dx[c] = x[c] == 0.0f ? 0.0f : dx[c];
+    norm_backward_float(b);
     return {};
   }
   int64_t* sums = static_cast<int64_t*>(b.sums);
@@ -133,16 +140,18 @@ NormSeen norm_backward(const NormBackward& b) {
   return seen;
 }
 
+inline void norm_gradient_float(const NormGradient& g) {
+  const NormStep& s = g.step;
+  const float* x = static_cast<const float*>(s.x);
+  const FloatNorm norm(x, s.channels, s.float_epsilon);
+  for (int32_t c = 0; c < s.channels; ++c)
+    static_cast<float*>(g.sums)[c] += static_cast<const float*>(g.dy)[c] * norm(x[c]);
+}
+
 template <Operands kOperands>
 void norm_gradient(const NormGradient& g) {
   const NormStep& s = g.step;
-  if (is<kOperands>(s.x_element, Element::kFloat32)) {
-    const float* x = static_cast<const float*>(s.x);
-    const FloatNorm norm(x, s.channels, s.float_epsilon);
-    for (int32_t c = 0; c < s.channels; ++c)
-      static_cast<float*>(g.sums)[c] += static_cast<const float*>(g.dy)[c] * norm(x[c]);
-    return;
-  }
+  if (is<kOperands>(s.x_element, Element::kFloat32)) return norm_gradient_float(g);
   normalize(s);
   with_row(g.dy, g.dy_element, 1, [&](auto dy) {
     for (int32_t c = 0; c < s.channels; ++c) {
