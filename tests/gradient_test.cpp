@@ -2,6 +2,9 @@
 // central differences. The models are all of the odd ones.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "tests/models.hpp"
 #include "tests/real_network.hpp"
 #include "tests/training_run.hpp"
@@ -120,9 +123,41 @@ TEST(Gradient, IntegersEqualFiniteDifferences) {
   }
 }
 
+constexpr double kNoBound = 1e30;
+
+/// The largest step of the codes of a wire, in the granule where it is largest.
+double kept_step(const Engine& engine, const Wire& wire, int32_t sample) {
+  const double operand = wire_step(engine, wire, sample);
+  if (wire.kept_scales < 0) return wire.format == asym_format(16) ? operand / 2 : operand;
+  const PlanView& plan = engine.plan();
+  // Scales of a wire that no way back needs are gone after its step.
+  const auto is_loss = [](const Step& s) { return s.kind == StepKind::kLoss; };
+  const auto loss = std::ranges::find_if(plan.steps, is_loss) - plan.steps.begin();
+  if (plan.tensors[size_t(wire.kept_scales)].last_step < loss) return kNoBound;
+  const size_t elements = size_t(plan.tensors[size_t(wire.kept)].elements);
+  const size_t each = size_t(plan.tensors[size_t(wire.kept_scales)].elements);
+  const std::byte* scales = engine.bytes(wire.kept_scales).data() + size_t(sample) * each;
+  double step = 0;
+  for (size_t g = 0; g < granules(wire.format, elements); ++g) {
+    Scale scale;
+    if (wire.format.kind == FormatKind::kBfp)
+      scale = power_of_two(int32_t(scales[g]) - bfp_bias(wire.format.bits));
+    else
+      std::memcpy(&scale, scales + g * sizeof scale, sizeof scale);
+    step = std::max(step, value_of(scale));
+  }
+  return step;
+}
+
+/// What the operand of a kept wire rounds once more.
+double read_error(const Engine& engine, const Wire& wire, int32_t sample) {
+  const bool is_exact = wire.kept < 0 || (wire.kept_scales < 0 && wire.format != asym_format(16));
+  return is_exact ? 0.0 : wire_step(engine, wire, sample) * (0.5 + 0x1p-15);
+}
+
 /// Sets what roundings add: at each wire, at each bias, at the logits. False if a bias does not fit in its accumulator.
 bool set_errors(RealNetwork& net, const Engine& engine, const Recipe& recipe, int32_t sample) {
-  const double rounding = recipe.wire_rounding == Rounding::kStochastic ? 1.0 : 0.5;
+  const double rounding = recipe.formats.activation_rounding == Rounding::kStochastic ? 1.0 : 0.5;
   for (RealLayer& l : net.layers) {
     const Tensor& y = engine.plan().tensors[size_t(l.plan.y.tensor)];
     const double unit = sum_unit(engine, l.plan, sample);
@@ -134,7 +169,8 @@ bool set_errors(RealNetwork& net, const Engine& engine, const Recipe& recipe, in
       l.error.value = l.plan.logits_shift > 0 ? unit * std::ldexp(0.5, l.plan.logits_shift) : 0;
     else if (l.plan.node.op != Op::kMaxPool1d)
       // The multiplier has 31 bits: at most 2^-15 of a step for 16-bit codes.
-      l.error.value = wire_step(engine, l.plan.y, sample) * (rounding + 0x1p-15);
+      l.error.value =
+          kept_step(engine, l.plan.y, sample) * (rounding + 0x1p-15) + read_error(engine, l.plan.y, sample);
   }
   return true;
 }

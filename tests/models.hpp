@@ -163,6 +163,27 @@ inline std::vector<NamedModel> odd_models() {
        {16, 3},
        {first, layer_norm(), quantize({{.bits = 14}, {.bits = 14}}), avg_pool1d({.kernel = 2}),
         quantize({{.bits = 16}, {.bits = 16}}), gap, out}},
+      {"quantize to other kinds",
+       {16, 3},
+       {first, relu(),
+        quantize(
+            {{.bits = 13, .kind = FormatKind::kAsym}, {.bits = 13, .kind = FormatKind::kBfp, .group = 12}}),
+        conv1d({.channels = 4, .kernel = 3}), layer_norm(),
+        quantize({{.bits = 13, .group = 8}, {.bits = 14, .kind = FormatKind::kSym, .group = 4}}),
+        avg_pool1d({.kernel = 2}),
+        quantize({{.bits = 14, .kind = FormatKind::kAsym, .scale = 0x1p-10f, .zero_point = -1200}, {}}),
+        flatten(), linear({.features = 6}),
+        quantize({{.bits = 13, .kind = FormatKind::kBfp, .group = 3}, {.bits = 14}}), out}},
+      {"scales that follow otherwise",
+       {16, 3},
+       {first,
+        quantize({{.bits = 14, .scaling = Scaling::kDynamic}, {.bits = 15, .scaling = Scaling::kDelayed}}),
+        relu(), max_pool1d({.kernel = 2}), conv1d({.channels = 4, .kernel = 3}),
+        quantize({{.bits = 14, .kind = FormatKind::kAsym, .scaling = Scaling::kDelayed},
+                  {.bits = 14, .scaling = Scaling::kDynamic, .rounding = Rounding::kStochastic}}),
+        gap,
+        quantize({{.bits = 15, .scaling = Scaling::kDelayed}, {.bits = 15, .scaling = Scaling::kDynamic}}),
+        out}},
   };
 }
 
@@ -181,19 +202,46 @@ inline std::vector<NamedRecipe> all_recipes() {
   add("int8, 12-bit parameters", int8_recipe(), [](Recipe& r) { r.formats.parameter = sym_format(12); });
   add("int8, 6-bit weights", int8_recipe(), [](Recipe& r) { r.formats.weight = sym_format(6); });
   add("int8, rounding to even", int8_recipe(), [](Recipe& r) {
-    r.wire_rounding = r.parameter_rounding = Rounding::kHalfEven;
+    r.formats.activation_rounding = r.formats.error_rounding = r.formats.parameter_rounding =
+        Rounding::kHalfEven;
     r.decay = 0.0f;
   });
   add("int16", int8_recipe(),
       [](Recipe& r) { r.formats.activation = r.formats.error = r.formats.weight = sym_format(16); });
   add("sym8, 12-bit parameters", sym8_recipe(), [](Recipe& r) { r.formats.parameter = sym_format(12); });
-  add("sym8, stochastic wires", sym8_recipe(), [](Recipe& r) { r.wire_rounding = Rounding::kStochastic; });
+  add("sym8, stochastic wires", sym8_recipe(),
+      [](Recipe& r) { r.formats.activation_rounding = r.formats.error_rounding = Rounding::kStochastic; });
   add("sym8, 16-bit errors", sym8_recipe(), [](Recipe& r) { r.formats.error = sym_format(16); });
   add("sym8, float parameters", sym8_recipe(), [](Recipe& r) { r.formats.parameter = float32_format(); });
   add("sym8 dynamic", sym8_recipe(), [](Recipe& r) { r.scaling = Scaling::kDynamic; });
   add("sym16 dynamic", sym12_recipe(),
       [](Recipe& r) { r.formats.activation = r.formats.error = r.formats.weight = sym_format(16); });
   add("sym12, 14-bit parameters", sym12_recipe(), [](Recipe& r) { r.formats.parameter = sym_format(14); });
+  // Groups of one element divide every tensor of every model.
+  add("int8, asym wires", int8_recipe(),
+      [](Recipe& r) { r.formats.activation = r.formats.error = asym_format(8); });
+  add("int8, 16-bit asym wires", int8_recipe(),
+      [](Recipe& r) { r.formats.activation = r.formats.error = asym_format(16); });
+  add("int8, bfp wires", int8_recipe(),
+      [](Recipe& r) { r.formats.activation = r.formats.error = bfp_format(6, 1); });
+  add("int8, grouped wires", int8_recipe(), [](Recipe& r) {
+    r.formats.activation = asym_format(5, 1);
+    r.formats.error = sym_format(6, 1);
+    r.formats.activation_rounding = Rounding::kStochastic;
+  });
+  add("int8, packed wires", int8_recipe(), [](Recipe& r) {
+    r.formats.activation = sym_format(5);
+    r.wire_memory = WireMemory::kPacked;
+  });
+  add("sym12, asym activations", sym12_recipe(), [](Recipe& r) { r.formats.activation = asym_format(9); });
+  add("sym12, bfp wires", sym12_recipe(),
+      [](Recipe& r) { r.formats.activation = r.formats.error = bfp_format(8, 1); });
+  add("int8, weights of channels", int8_recipe(),
+      [](Recipe& r) { r.formats.parameter = sym_format(4, kPerChannel); });
+  add("int8, asym weights", int8_recipe(), [](Recipe& r) { r.formats.parameter = asym_format(6); });
+  add("sym8, bfp weights", sym8_recipe(), [](Recipe& r) { r.formats.parameter = bfp_format(8, 1); });
+  add("sym12, 16-bit asym weights of channels", sym12_recipe(),
+      [](Recipe& r) { r.formats.parameter = asym_format(16, kPerChannel); });
   return all;
 }
 

@@ -84,7 +84,7 @@ inline void norm_forward(const RealLayer& l, const Signal& x, Signal& y) {
       const double room = deviation - e;
       const double moved = e == 0     ? 0
                            : room > 0 ? (2 + std::fabs(h)) * e / room + half * (1 + 0x1p-10)
-                                      : INFINITY;
+                                      : 1e30;  // no bound; finite, since a weight may be 0
       y.value.push_back(gamma * h + (l.biases.empty() ? 0 : l.biases[c]));
       y.error.push_back(std::fabs(gamma) * moved + (l.biases.empty() ? 0 : l.error.bias) + l.error.value);
     }
@@ -156,7 +156,8 @@ struct RealNetwork {
 
 /// Of one step of the operand.
 inline double operand_scale(const Engine& engine, const LayerPlan& l) {
-  const int drop = l.formats.parameter.is_float() ? 0 : l.formats.parameter.bits - l.formats.weight.bits;
+  const bool is_plain = l.layout == ParameterLayout::kPacked || l.layout == ParameterLayout::kOffset16;
+  const int drop = is_plain ? l.formats.parameter.bits - l.formats.weight.bits : 0;
   return std::ldexp(value_of(engine.state(l.weight_slot).scale), drop);
 }
 
@@ -164,14 +165,18 @@ inline double operand_scale(const Engine& engine, const LayerPlan& l) {
 inline double operand_value(const Engine& engine, const LayerPlan& l, int32_t i) {
   const double step = operand_scale(engine, l), stored_scale = value_of(engine.state(l.weight_slot).scale);
   const double value = engine.parameter_value(l, l.weight, i), largest = l.formats.weight.max_code();
-  const double code = l.formats.parameter.is_float()
+  const double code = l.layout == ParameterLayout::kGranules ? std::round(value / step)
+                      : l.formats.parameter.is_float()
                           ? std::round(double(float(value) * float(1 / step)))
                           : std::floor(std::round(value / stored_scale) * (stored_scale / step) + 0.5);
   return std::clamp(code, -largest, largest) * step;
 }
 
 inline double wire_step(const Engine& engine, const Wire& wire, int32_t sample) {
-  return (wire.slot < 0 ? 1.0 : value_of(engine.state(wire.slot, sample).scale)) * value_of(wire.factor);
+  return (wire.slot < 0
+              ? 1.0
+              : value_of(engine.state(wire.slot, wire.scaling == Scaling::kDynamic ? sample : 0).scale)) *
+         value_of(wire.factor);
 }
 
 /// Value of one unit of a layer's sums.

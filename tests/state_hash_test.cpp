@@ -29,6 +29,17 @@ const std::map<std::string, uint64_t> kExpected = {
     {"sym8 dynamic", 30054991314071906u},
     {"sym16 dynamic", 16777592446169908087u},
     {"sym12, 14-bit parameters", 2461537206720284299u},
+    {"int8, asym wires", 13938622132598939345u},
+    {"int8, 16-bit asym wires", 9183080234368769314u},
+    {"int8, bfp wires", 1673826706322054498u},
+    {"int8, grouped wires", 7128640574061091608u},
+    {"int8, packed wires", 121875176965558533u},
+    {"sym12, asym activations", 2002021456647880461u},
+    {"sym12, bfp wires", 12530967071670322700u},
+    {"int8, weights of channels", 11456967333075265100u},
+    {"int8, asym weights", 6783910523718415481u},
+    {"sym8, bfp weights", 15244111393842993012u},
+    {"sym12, 16-bit asym weights of channels", 7730581860297664099u},
 };
 
 TEST(StateHash, IsTheSameEverywhere) {
@@ -39,6 +50,18 @@ TEST(StateHash, IsTheSameEverywhere) {
     EXPECT_TRUE(expected != kExpected.end() && expected->second == hash)
         << "{\"" << r.name << "\", " << hash << "u},";
   }
+}
+
+TEST(StateHash, IsTheSameWhereWiresArePacked) {
+  Recipe recipe = int8_recipe();
+  recipe.formats.activation = sym_format(5);
+  const auto trained = [&](WireMemory memory, int32_t micro_batch) {
+    recipe.wire_memory = memory;
+    return train(small_model(), recipe, {.micro_batch = micro_batch}).hash;
+  };
+  const uint64_t expected = trained(WireMemory::kOperands, 4);
+  EXPECT_EQ(trained(WireMemory::kPacked, 4), expected);
+  EXPECT_EQ(trained(WireMemory::kPacked, 1), expected);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ std::vector<Tensor> largest_parts(const PlanView& plan) {
   const int peak = peak_step(plan);
   std::vector<Tensor> parts;
   for (const Tensor& t : plan.tensors)
-    if (t.first_step <= peak && peak <= t.last_step && t.bytes > 0) parts.push_back(t);
+    if (t.is_alive(peak) && t.bytes > 0) parts.push_back(t);
   std::ranges::stable_sort(parts, std::ranges::greater{}, &Tensor::bytes);
   parts.resize(std::min(parts.size(), kPartsShown));
   return parts;

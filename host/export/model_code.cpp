@@ -62,10 +62,34 @@ std::string pool_fields(const Node& node) {
   return fields.in_braces();
 }
 
+std::string_view rounding_code(Rounding rounding) {
+  switch (rounding) {
+    case Rounding::kHalfAway: return "mantissa::Rounding::kHalfAway";
+    case Rounding::kHalfEven: return "mantissa::Rounding::kHalfEven";
+    case Rounding::kFloor: return "mantissa::Rounding::kFloor";
+    case Rounding::kStochastic: return "mantissa::Rounding::kStochastic";
+  }
+  return "";
+}
+
+std::string_view scaling_code(Scaling scaling) {
+  switch (scaling) {
+    case Scaling::kDynamic: return "mantissa::Scaling::kDynamic";
+    case Scaling::kDelayed: return "mantissa::Scaling::kDelayed";
+  }
+  return "";
+}
+
 std::string setting_fields(const WireSetting& setting) {
   Fields fields;
   fields.add_unless(0, "bits", setting.bits);
+  if (setting.kind == FormatKind::kAsym) fields.add("kind", "mantissa::FormatKind::kAsym");
+  if (setting.kind == FormatKind::kBfp) fields.add("kind", "mantissa::FormatKind::kBfp");
+  fields.add_unless(0, "group", setting.group);
   if (setting.scale != 0.0f) fields.add("scale", cpp_float(setting.scale));
+  fields.add_unless(0, "zero_point", setting.zero_point);
+  if (setting.scaling) fields.add("scaling", scaling_code(*setting.scaling));
+  if (setting.rounding) fields.add("rounding", rounding_code(*setting.rounding));
   return fields.in_braces();
 }
 
@@ -112,28 +136,13 @@ std::string formats_code(const LayerFormats& f, std::string_view indent) {
   return fmt::format(
       "{{.activation = {1},\n{0} .error = {2},\n{0} .weight = {3},\n{0} .parameter = {4},\n{0} .gradient = "
       "{5},\n"
-      "{0} .momentum = {6},\n{0} .bias_gradient = {7}}}",
+      "{0} .momentum = {6},\n{0} .bias_gradient = {7},\n{0} .activation_rounding = {8},\n{0} .error_rounding "
+      "= {9},\n"
+      "{0} .parameter_rounding = {10}}}",
       indent, format_code(f.activation), format_code(f.error), format_code(f.weight),
       format_code(f.parameter), format_code(f.gradient), format_code(f.momentum),
-      format_code(f.bias_gradient));
-}
-
-std::string_view rounding_code(Rounding rounding) {
-  switch (rounding) {
-    case Rounding::kHalfAway: return "mantissa::Rounding::kHalfAway";
-    case Rounding::kHalfEven: return "mantissa::Rounding::kHalfEven";
-    case Rounding::kFloor: return "mantissa::Rounding::kFloor";
-    case Rounding::kStochastic: return "mantissa::Rounding::kStochastic";
-  }
-  return "";
-}
-
-std::string_view scaling_code(Scaling scaling) {
-  switch (scaling) {
-    case Scaling::kDynamic: return "mantissa::Scaling::kDynamic";
-    case Scaling::kDelayed: return "mantissa::Scaling::kDelayed";
-  }
-  return "";
+      format_code(f.bias_gradient), rounding_code(f.activation_rounding), rounding_code(f.error_rounding),
+      rounding_code(f.parameter_rounding));
 }
 
 std::string_view accumulation_code(Accumulation accumulation) {
@@ -182,11 +191,13 @@ std::string recipe_code(const NamedRecipe& recipe, const Description& descriptio
   return fmt::format(
       "{}constexpr mantissa::Recipe kRecipe = {{\n    .formats = {},\n    .overrides = {},\n    .scaling = "
       "{},\n"
-      "    .margin = {},\n    .decay = {},\n    .wire_rounding = {},\n    .parameter_rounding = {},\n"
+      "    .margin = {},\n    .decay = {},\n    .wire_memory = {},\n"
       "    .accumulation = {},\n    .gradient_accumulation = {}}};\n",
       overrides_code(recipe, description), formats_code(r.formats, "               "),
       recipe.overrides.empty() ? "{}" : "kOverrides", scaling_code(r.scaling), cpp_float(r.margin),
-      cpp_float(r.decay), rounding_code(r.wire_rounding), rounding_code(r.parameter_rounding),
+      cpp_float(r.decay),
+      r.wire_memory == WireMemory::kPacked ? "mantissa::WireMemory::kPacked"
+                                           : "mantissa::WireMemory::kOperands",
       accumulation_code(r.accumulation), gradient_accumulation_code(r.gradient_accumulation));
 }
 

@@ -22,17 +22,17 @@ float float_at(const SavedTensor& t, size_t i) {
   return value;
 }
 
-/// Momentum uses the lowest code of its range, other codes are symmetric.
-CodeRange range_of(const SavedTensor& t) {
+/// Momentum uses the lowest code of its range.
+CodeRange range_of(const SavedTensor& t, Format format) {
   const bool is_momentum = t.role == StateRole::kWeightMomentum || t.role == StateRole::kBiasMomentum;
-  return is_momentum ? momentum_range(t.bits) : symmetric_range(t.bits);
+  return is_momentum ? momentum_range(t.bits) : code_range(format);
 }
 
-void check_codes(const SavedTensor& t, size_t elements, const std::string& what) {
+void check_codes(const SavedTensor& t, const Tensor& planned, const std::string& what) {
   if (t.encoding == Encoding::kOffset) return;  // every pattern of 16 bits is a code
-  const CodeRange range = range_of(t);
+  const CodeRange range = range_of(t, planned.format);
   const auto* packed = reinterpret_cast<const uint8_t*>(t.data.data());
-  for (size_t i = 0; i < elements; ++i) {
+  for (size_t i = 0; i < static_cast<size_t>(planned.elements); ++i) {
     const int32_t code = unpack_code(packed, t.bits, i);
     if (code < range.low || code > range.high)
       throw Error(fmt::format("{}: code {} is {}, and it must be from {} to {}", what, i, code, range.low,
@@ -67,9 +67,9 @@ void check_size(const PlanView& plan, size_t payload_bytes, const std::string& n
         fmt::format("{}: its model has {} bytes of state, the file only {}", name, bytes, payload_bytes));
 }
 
-void check_elements(const SavedTensor& tensor, size_t elements, const std::string& what) {
-  if (tensor.encoding != Encoding::kFloat32) return check_codes(tensor, elements, what);
-  for (size_t i = 0; i < elements; ++i)
+void check_elements(const SavedTensor& tensor, const Tensor& planned, const std::string& what) {
+  if (tensor.encoding != Encoding::kFloat32) return check_codes(tensor, planned, what);
+  for (size_t i = 0; i < static_cast<size_t>(planned.elements); ++i)
     if (!std::isfinite(float_at(tensor, i)))
       throw Error(fmt::format("{}: value {} is {}: training has diverged; a lower lr may help", what, i,
                               float_at(tensor, i)));
@@ -81,6 +81,25 @@ void check_scale(Scale scale, const std::string& what) {
     throw Error(fmt::format(
         "{}: {} * 2^{} is not a scale: the mantissa must have 31 bits, the exponent be within +-{}", what,
         scale.mantissa, scale.exponent, kLargestExponent));
+}
+
+void check_weight_scales(const SavedTensor& tensor, const LayerPlan& layer, const std::string& what) {
+  std::vector<std::byte> copy = tensor.data;  // aligned, as an arena's bytes are
+  TensorView v;
+  v.format = layer.formats.parameter;
+  v.elements = static_cast<size_t>(layer.weights);
+  v.channels = static_cast<size_t>(layer.node.outputs);
+  set_metadata(v, copy.data());
+  for (const Scale scale : v.scales) check_scale(scale, what);
+  const CodeRange range = code_range(v.format);
+  for (const int16_t zero_point : v.zero_points)
+    if (zero_point < range.low || zero_point > range.high)
+      throw Error(fmt::format("{}: a zero point is {}, and it must be from {} to {}", what, zero_point,
+                              range.low, range.high));
+  for (const uint8_t exponent : v.exponents)
+    if (exponent > kLargestExponentByte)
+      throw Error(fmt::format("{}: an exponent byte is {}, and it must be at most {}", what, exponent,
+                              kLargestExponentByte));
 }
 
 void check_momentum_scale(const SavedScale& s, const std::string& what) {

@@ -16,7 +16,10 @@ void check_settings(const SavedModel& model, const std::string& name);
 void check_size(const PlanView& plan, size_t payload_bytes, const std::string& name);
 
 /// Floats finite, codes in their range. Requires as many bytes as `elements` take.
-void check_elements(const SavedTensor& tensor, size_t elements, const std::string& what);
+void check_elements(const SavedTensor& tensor, const Tensor& planned, const std::string& what);
+
+/// Throws Error if a scale is not normalised, a zero point no code, or an exponent byte none.
+void check_weight_scales(const SavedTensor& tensor, const LayerPlan& layer, const std::string& what);
 
 /// A mantissa of 31 bits, and an exponent so small that products of a few scales keep theirs in 32 bits.
 void check_scale(Scale scale, const std::string& what);

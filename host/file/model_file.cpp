@@ -24,8 +24,8 @@ namespace mantissa::host {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "an arena's bytes go into files as they are");
-static_assert(static_cast<int>(stored::Role::Input) == static_cast<int>(StateRole::kInput));
-static_assert(static_cast<int>(stored::Encoding::Offset) == static_cast<int>(Encoding::kOffset));
+static_assert(static_cast<int>(stored::Role::ErrorBelow) == static_cast<int>(StateRole::kErrorBelow));
+static_assert(static_cast<int>(stored::Encoding::Scales) == static_cast<int>(Encoding::kScales));
 
 const std::string& layer_name(const Description& description, int layer) {
   static const std::string none;
@@ -123,7 +123,11 @@ void read_tensors(const stored::Model& from, const PlanView& plan, const std::st
                               planned.bytes));
     const auto* data = reinterpret_cast<const std::byte*>(t.data()->data());
     model.tensors.push_back({e.layer, e.role, encoding_of(plan, e), t.bits(), {data, data + planned.bytes}});
-    check_elements(model.tensors.back(), static_cast<size_t>(planned.elements), name + ": " + what);
+    if (e.role == StateRole::kWeightScales)
+      check_weight_scales(model.tensors.back(), plan.layers[static_cast<size_t>(e.layer)],
+                          name + ": " + what);
+    else
+      check_elements(model.tensors.back(), planned, name + ": " + what);
   }
 }
 

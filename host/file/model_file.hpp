@@ -23,11 +23,14 @@ enum class StateRole : uint8_t {
   kBiasMomentum,
   kActivation,
   kError,
-  kInput
+  kInput,
+  kWeightScales,
+  kActivationBelow,
+  kErrorBelow
 };
 
 /// How elements lie in the bytes of a tensor; as in model.fbs.
-enum class Encoding : uint8_t { kFloat32, kPacked, kOffset };
+enum class Encoding : uint8_t { kFloat32, kPacked, kOffset, kScales };
 
 struct SavedTensor {
   int layer = -1;

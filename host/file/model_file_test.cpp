@@ -281,7 +281,7 @@ TEST(ModelFile, AnotherModelOrRecipeIsRefused) {
   NamedRecipe margin = find_recipe("int8", small_model());
   margin.settings.margin = 3;
   expect_refused(TrainingRun(small_model(), margin, {.batch = kBatch}),
-                 "scaling, margin, decay or rounding are not what");
+                 "scaling, margin or decay are not what");
   Description shorter = small_model();
   shorter.input.steps = 9;
   expect_refused(TrainingRun("int8", {.batch = kBatch}, shorter), "its input is not what");

@@ -24,13 +24,15 @@ const char* words_of(StateRole role) {
     case StateRole::kActivation: return "activation";
     case StateRole::kError: return "error";
     case StateRole::kInput: return "input";
+    case StateRole::kWeightScales: return "weight scales";
+    case StateRole::kActivationBelow: return "activation below zero";
+    case StateRole::kErrorBelow: return "error below zero";
   }
   return "";
 }
 
 bool same_rules(const PlanSummary& a, const PlanSummary& b) {
-  return a.scaling == b.scaling && a.margin == b.margin && a.decay == b.decay &&
-         a.wire_rounding == b.wire_rounding && a.parameter_rounding == b.parameter_rounding;
+  return a.scaling == b.scaling && a.margin == b.margin && a.decay == b.decay;
 }
 
 /// Throws Error at the first difference between the model and what the engine was planned for.
@@ -52,7 +54,7 @@ void require_same(const SavedModel& model, const PlanView& engine) {
     if (wanted.layers[i].formats != engine.layers[i].formats)
       fail(fmt::format("the formats of layer {} are", in_quotes(name)));
   }
-  if (!same_rules(wanted.summary, engine.summary)) fail("scaling, margin, decay or rounding are");
+  if (!same_rules(wanted.summary, engine.summary)) fail("scaling, margin or decay are");
 }
 
 template <class Saved>
@@ -73,6 +75,7 @@ std::vector<StateEntry> durable_tensors(const PlanView& plan) {
     const LayerPlan& l = plan.layers[i];
     for (const auto& [role, id] :
          {std::pair(StateRole::kWeight, l.weight), std::pair(StateRole::kBias, l.bias),
+          std::pair(StateRole::kWeightScales, l.weight_scales),
           std::pair(StateRole::kWeightMomentum, l.weight_momentum),
           std::pair(StateRole::kBiasMomentum, l.bias_momentum)})
       if (id >= 0) entries.push_back({static_cast<int>(i), role, id});
@@ -83,17 +86,21 @@ std::vector<StateEntry> durable_tensors(const PlanView& plan) {
 std::vector<StateEntry> durable_scales(const PlanView& plan) {
   std::vector<StateEntry> entries;
   if (plan.summary.is_float) return entries;
-  const bool delayed = plan.summary.scaling == Scaling::kDelayed;
-  if (delayed) entries.push_back({-1, StateRole::kInput, plan.summary.input_wire.slot});
+  const auto own = [](const Wire& w, const Wire& source, int16_t slot) {
+    return w.scaling == Scaling::kDelayed && w.slot != source.slot ? slot : int16_t{-1};
+  };
+  if (plan.summary.scaling == Scaling::kDelayed)
+    entries.push_back({-1, StateRole::kInput, plan.summary.input_wire.slot});
   for (size_t i = 0; i < plan.layers.size(); ++i) {
     const LayerPlan& l = plan.layers[i];
-    const int16_t activation = delayed && l.y.slot != l.x.slot ? l.y.slot : int16_t{-1};
-    const int16_t error = delayed && l.dx.slot != l.dy.slot ? l.dx.slot : int16_t{-1};
     for (const auto& [role, id] :
          {std::pair(StateRole::kWeight, l.weight_slot), std::pair(StateRole::kBias, l.bias_slot),
           std::pair(StateRole::kWeightMomentum, l.weight_momentum_slot),
           std::pair(StateRole::kBiasMomentum, l.bias_momentum_slot),
-          std::pair(StateRole::kActivation, activation), std::pair(StateRole::kError, error)})
+          std::pair(StateRole::kActivation, own(l.y, l.x, l.y.slot)),
+          std::pair(StateRole::kActivationBelow, own(l.y, l.x, l.y.below_slot)),
+          std::pair(StateRole::kError, own(l.dx, l.dy, l.dx.slot)),
+          std::pair(StateRole::kErrorBelow, own(l.dx, l.dy, l.dx.below_slot))})
       if (id >= 0) entries.push_back({static_cast<int>(i), role, id});
   }
   return entries;
@@ -101,6 +108,7 @@ std::vector<StateEntry> durable_scales(const PlanView& plan) {
 
 Encoding encoding_of(const PlanView& plan, const StateEntry& tensor) {
   if (plan.tensors[static_cast<size_t>(tensor.id)].format.is_float()) return Encoding::kFloat32;
+  if (tensor.role == StateRole::kWeightScales) return Encoding::kScales;
   const LayerPlan& l = plan.layers[static_cast<size_t>(tensor.layer)];
   const bool offset = l.layout == ParameterLayout::kOffset16 && tensor.role == StateRole::kWeight;
   return offset ? Encoding::kOffset : Encoding::kPacked;

@@ -145,14 +145,31 @@ std::string detail_sentence(const Subject& s) {
              "'weight', or float32";
     case Detail::kThreads: return "from 1 to 1024 threads";
     case Detail::kTileBytes: return "at least 1 byte for a tile";
-    case Detail::kFormat: return "layers compute with float32 and sym formats that have one scale per tensor";
+    case Detail::kFormat:
+      return "products read weights, and updates momentum, as float32 or as sym with one scale; asym, bfp "
+             "and groups are for "
+             "'activation', 'error' and 'parameter'";
+    case Detail::kWireChannels:
+      return "a wire's channels lie side by side in each step, so they share no scale of their own; use a "
+             "group, such "
+             "as \"sym8/16\"";
+    case Detail::kGroupScale:
+      return "scales of groups are made of each sample; leave 'scale' out, and 'scaling' or make it "
+             "\"dynamic\"";
+    case Detail::kNormErrorGroups:
+      return "errors behind a layer_norm are rounded step by step, so scales made of them must lie within a "
+             "step; use a "
+             "group that divides its channels, or a delayed scale";
     case Detail::kAlignment: return "an alignment of 8, 16, 32 or 64";
     case Detail::kRawAccumulator:
       return "output = \"accumulator\" passes on the sums themselves, which only a quantize can read; put "
              "one behind it, "
              "or leave 'output' out";
     case Detail::kNormTooWide: return "the sums of its channels do not fit";
-    case Detail::kFixedScale: return "a fixed scale is positive and finite, or left out";
+    case Detail::kFixedScale:
+      return "a fixed scale is positive and finite, or left out; zero_point goes with a fixed scale of an "
+             "asym format, and is "
+             "one of its codes";
     case Detail::kLossNeedsLogits:
       return "the loss needs sums of any sign, so the last layer must be linear, conv1d, layer_norm or an "
              "average; end "
@@ -200,7 +217,9 @@ std::string unsupported(const Subject& s) {
   if (s.error.detail == Detail::kNormTooWide)
     return fmt::format("{}: it has {} channels; {}: under {} at most {} do", s.layer, s.error.found,
                        detail_sentence(s), s.recipe, s.error.limit);
-  if (s.error.detail == Detail::kRawAccumulator || s.error.detail == Detail::kFixedScale)
+  if (s.error.detail == Detail::kRawAccumulator || s.error.detail == Detail::kFixedScale ||
+      s.error.detail == Detail::kGroupScale || s.error.detail == Detail::kWireChannels ||
+      s.error.detail == Detail::kNormErrorGroups)
     return fmt::format("{}: {}", s.layer, detail_sentence(s));
   return fmt::format("{}: this version does not build it: {}", s.layer, detail_sentence(s));
 }

@@ -10,6 +10,7 @@
 
 #include "host/error.hpp"
 #include "host/model/description_names.hpp"
+#include "host/model/recipe_file.hpp"
 #include "host/model/toml_reader.hpp"
 
 namespace mantissa::host {
@@ -24,6 +25,7 @@ constexpr int64_t kMaxSampleSize = 1 << 24;
 constexpr IntegerRange kClasses{2, 1 << 16};
 constexpr IntegerRange kBits{2, 16};
 constexpr NumberRange kFixedScale{1e-30, 1e30};
+constexpr IntegerRange kZeroPoint{-32768, 32767};
 constexpr NumberRange kEpsilon{0.0, 1.0};
 
 void read_input(const TomlReader& input, Description& d) {
@@ -116,14 +118,42 @@ Node read_layer_norm(const TomlReader& layer) {
   return node;
 }
 
-/// bits and scale of the wire, error_bits and error_scale of its error; what is left out is as the recipe says.
+/// The wire's format, or only its width: sym with one scale.
+void read_wire_format(const TomlReader& layer, const std::string& prefix, WireSetting& setting) {
+  const std::string bits = prefix + "bits", format = prefix + "format";
+  if (layer.has(bits) && layer.has(format))
+    layer.fail(format, fmt::format("'{}' and '{}' in {} both say how wide the wire is; give one of them",
+                                   bits, format, layer.where()));
+  if (layer.has(bits)) setting.bits = static_cast<uint8_t>(layer.integer(bits, kBits));
+  if (!layer.has(format)) return;
+  const std::string word = layer.text(format);
+  const std::optional<Format> found = format_from_name(word);
+  if (!found || !found->is_narrow() || found->granularity() == Granularity::kChannel)
+    layer.fail(format, fmt::format("'{}' in {} is {}; it must be sym, asym or bfp with 2 to 16 bits, such as "
+                                   "\"asym8\", and \"/32\" behind it for groups of 32",
+                                   format, layer.where(), in_quotes(word)));
+  setting.bits = found->bits;
+  setting.kind = found->kind;
+  setting.group = found->group;
+}
+
+WireSetting read_setting(const TomlReader& layer, const std::string& prefix) {
+  WireSetting setting;
+  read_wire_format(layer, prefix, setting);
+  const std::string scale = prefix + "scale", zero_point = prefix + "zero_point";
+  const std::string scaling = prefix + "scaling", rounding = prefix + "rounding";
+  if (layer.has(scale)) setting.scale = static_cast<float>(layer.number(scale, kFixedScale));
+  if (layer.has(zero_point)) setting.zero_point = static_cast<int16_t>(layer.integer(zero_point, kZeroPoint));
+  if (layer.has(scaling)) setting.scaling = layer.choice<Scaling>(scaling, kScalings);
+  if (layer.has(rounding)) setting.rounding = layer.choice<Rounding>(rounding, kRoundings);
+  return setting;
+}
+
+/// The wire, and with error_ before each key its error; what is left out is as the recipe says.
 Node read_quantize(const TomlReader& layer) {
-  layer.allow({"type", "name", "bits", "scale", "error_bits", "error_scale"});
-  const auto setting = [&](std::string_view bits, std::string_view scale) {
-    return WireSetting{static_cast<uint8_t>(layer.has(bits) ? layer.integer(bits, kBits) : 0),
-                       layer.has(scale) ? static_cast<float>(layer.number(scale, kFixedScale)) : 0.0f};
-  };
-  return quantize({setting("bits", "scale"), setting("error_bits", "error_scale")});
+  layer.allow({"type", "name", "bits", "format", "scale", "zero_point", "scaling", "rounding", "error_bits",
+               "error_format", "error_scale", "error_zero_point", "error_scaling", "error_rounding"});
+  return quantize({read_setting(layer, ""), read_setting(layer, "error_")});
 }
 
 Pool1dOptions read_pool(const TomlReader& layer) {

@@ -27,7 +27,8 @@
 //
 //   type = "linear"               # features, bias, trainable, output
 //   type = "layer_norm"           # epsilon (default 1e-5), bias, trainable
-//   type = "quantize"             # bits, scale (constant), error_bits, error_scale; what is left out is as the recipe says
+//   type = "quantize"             # format ("asym8", "bfp8", "sym4/16"; or bits), scale (constant, with zero_point), scaling ("dynamic",
+//                                 # "delayed"), rounding; and each with error_ before it; what is left out is as the recipe says
 //   type = "relu" | "flatten" | "global_avg_pool1d"
 //   type = "max_pool1d" | "avg_pool1d"   # kernel, stride (default: as kernel)
 //

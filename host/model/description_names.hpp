@@ -31,6 +31,14 @@ inline constexpr Named<Schedule> kSchedules[] = {{"constant", Schedule::kConstan
 
 inline constexpr Named<Loss> kLosses[] = {{"cross_entropy", Loss::kCrossEntropy}, {"mse", Loss::kMse}};
 
+inline constexpr Named<Scaling> kScalings[] = {{"dynamic", Scaling::kDynamic},
+                                               {"delayed", Scaling::kDelayed}};
+
+inline constexpr Named<Rounding> kRoundings[] = {{"half_away", Rounding::kHalfAway},
+                                                 {"half_even", Rounding::kHalfEven},
+                                                 {"floor", Rounding::kFloor},
+                                                 {"stochastic", Rounding::kStochastic}};
+
 inline constexpr Named<Output> kOutputs[] = {{"codes", Output::kCodes},
                                              {"accumulator", Output::kAccumulator}};
 

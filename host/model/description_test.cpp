@@ -170,6 +170,36 @@ TEST(Description, FormatsBetweenLayersAreReadAndWritten) {
   EXPECT_EQ(again.loss, Loss::kMse);
 }
 
+TEST(Description, QuantizeNamesAnyFormat) {
+  const std::string head = "name = 'q'\n[input]\nchannels = 16\n[[layer]]\ntype = 'quantize'\n";
+  const std::string tail = "[[layer]]\ntype = 'linear'\nfeatures = 2\n";
+  const Description d =
+      parse_description(head +
+                            "format = 'asym6'\nscale = 0.5\nzero_point = -7\nerror_format = 'bfp8/4'\n"
+                            "error_scaling = 'dynamic'\nerror_rounding = 'stochastic'\n" +
+                            tail,
+                        "m.toml");
+  const Node expected = quantize({{.bits = 6, .kind = FormatKind::kAsym, .scale = 0.5f, .zero_point = -7},
+                                  {.bits = 8,
+                                   .kind = FormatKind::kBfp,
+                                   .group = 4,
+                                   .scaling = Scaling::kDynamic,
+                                   .rounding = Rounding::kStochastic}});
+  EXPECT_EQ(d.nodes[0], expected);
+  EXPECT_EQ(parse_description(write_description(d), "written").nodes, d.nodes);
+  EXPECT_EQ(
+      refusal(head + "bits = 6\nformat = 'asym6'\n" + tail),
+      "m.toml, line 7: 'bits' and 'format' in [[layer]] 1 (quantize) both say how wide the wire is; give "
+      "one of them");
+  EXPECT_EQ(
+      refusal(head + "error_format = 'sym8/channel'\n" + tail),
+      "m.toml, line 6: 'error_format' in [[layer]] 1 (quantize) is 'sym8/channel'; it must be sym, asym or "
+      "bfp with 2 to 16 "
+      "bits, such as \"asym8\", and \"/32\" behind it for groups of 32");
+  EXPECT_NE(refusal(head + "zero_point = 40000\n" + tail), "");
+  EXPECT_NE(refusal(head + "scaling = 'dynamics'\n" + tail), "");
+}
+
 TEST(Description, WrongTypesSayWhatWasFoundAndWanted) {
   EXPECT_EQ(refusal("name = 3"), "m.toml, line 1: 'name' in the model is an integer; it must be a string");
   EXPECT_EQ(refusal(with_layer("type = 'linear'\nfeatures = '6'")),

@@ -45,8 +45,7 @@ void expect_equal(const NamedRecipe& a, const NamedRecipe& b) {
   EXPECT_EQ(a.settings.scaling, b.settings.scaling);
   EXPECT_EQ(a.settings.margin, b.settings.margin);
   EXPECT_EQ(a.settings.decay, b.settings.decay);
-  EXPECT_EQ(a.settings.wire_rounding, b.settings.wire_rounding);
-  EXPECT_EQ(a.settings.parameter_rounding, b.settings.parameter_rounding);
+  EXPECT_EQ(a.settings.wire_memory, b.settings.wire_memory);
   EXPECT_EQ(a.settings.accumulation, b.settings.accumulation);
   EXPECT_EQ(a.settings.gradient_accumulation, b.settings.gradient_accumulation);
   ASSERT_EQ(a.overrides.size(), b.overrides.size());
@@ -69,12 +68,14 @@ margin = 1.1
 decay = 0.5
 rounding = { wire = "half_even", parameter = "floor" }
 accumulation = "int32"
+wire_memory = "packed"
 gradient_accumulation = "fixed"
 
 [layer.head]
 activation = "sym12"
 gradient = "asym5"
 momentum = "sym16"
+rounding = { error = "stochastic" }
 
 [layer.conv1]
 parameter = "float32"
@@ -89,14 +90,16 @@ NamedRecipe mine() {
   r.settings.scaling = Scaling::kDynamic;
   r.settings.margin = 1.1f;
   r.settings.decay = 0.5f;
-  r.settings.wire_rounding = Rounding::kHalfEven;
-  r.settings.parameter_rounding = Rounding::kFloor;
+  r.settings.wire_memory = WireMemory::kPacked;
+  r.settings.formats.activation_rounding = r.settings.formats.error_rounding = Rounding::kHalfEven;
+  r.settings.formats.parameter_rounding = Rounding::kFloor;
   r.settings.accumulation = Accumulation::kInt32;
   r.settings.gradient_accumulation = GradientAccumulation::kFixed;
   LayerFormats conv = r.settings.formats, head = r.settings.formats;
   conv.parameter = conv.gradient = conv.momentum = conv.bias_gradient = float32_format();
   head.activation = sym_format(12);
   head.gradient = asym_format(5);
+  head.error_rounding = Rounding::kStochastic;
   head.bias_gradient = float32_format();
   head.momentum = sym_format(16);
   r.overrides = {{0, conv}, {2, head}};
@@ -151,11 +154,12 @@ parameter = "sym16"
 gradient = "exact"
 bias_gradient = "exact"
 momentum = "sym16"
+rounding = { activation = "half_away", error = "half_away", parameter = "stochastic" }
 scaling = "delayed"
 margin = 2
 decay = 0.9
-rounding = { wire = "half_away", parameter = "stochastic" }
 accumulation = "auto"
+wire_memory = "operands"
 gradient_accumulation = "rescale"
 )");
 }
@@ -191,19 +195,40 @@ TEST(RecipeFile, UnknownNamesListTheBuiltIns) {
 
 TEST(RecipeFile, AccumulatorsAreNotStored) {
   EXPECT_EQ(
-      refusal("name = 'x'\nparameter = 'sym_int32'"),
-      "r.toml, line 2: 'parameter' in the recipe is 'sym_int32', which is how sums of products are held "
+      refusal("name = 'x'\nweight = 'sym_int32'"),
+      "r.toml, line 2: 'weight' in the recipe is 'sym_int32', which is how sums of products are held "
       "while they "
       "are computed, and is never stored: float32 takes the same four bytes and keeps small magnitudes; use "
       "\"float32\" or \"sym2\" to \"sym16\"");
-  for (const char* key : {"activation", "error", "weight", "gradient", "momentum"})
+  for (const char* key : {"activation", "error", "parameter", "gradient", "momentum"})
     EXPECT_NE(refusal(std::string("name = 'x'\n") + key + " = 'sym_int32'").find("never stored"),
               std::string::npos)
         << key;
   EXPECT_NE(refusal("name = 'x'\n[layer.head]\nparameter = 'sym_int32'").find("line 3"), std::string::npos);
 }
 
+TEST(RecipeFile, FormatsHaveNames) {
+  for (int bits = 2; bits <= 16; ++bits)
+    for (const uint16_t group : {uint16_t{0}, uint16_t{1}, uint16_t{32}, kLargestGroup, kPerChannel})
+      for (const Format format :
+           {sym_format(bits, group), asym_format(bits, group), bfp_format(bits, group)}) {
+        if (format.kind == FormatKind::kBfp && group == 0) continue;
+        EXPECT_EQ(format_from_name(format_name(format)), format) << format_name(format);
+      }
+  EXPECT_EQ(format_from_name("bfp8"), bfp_format(8, 32));
+  EXPECT_EQ(format_name(bfp_format(8, 32)), "bfp8");
+  EXPECT_EQ(format_name(asym_format(4, 16)), "asym4/16");
+  EXPECT_EQ(format_name(sym_format(4, kPerChannel)), "sym4/channel");
+  for (const char* wrong : {"", "sym", "sym1", "sym17", "sym08", "sym8/", "sym8/0", "sym8/016",
+                            "sym8/channels", "sym8/65535", "sym8/-4", "sym8 ", "symm8", "int8", "sym8/4/4"})
+    EXPECT_FALSE(format_from_name(wrong)) << wrong;
+}
+
 TEST(RecipeFile, FormatsFitTheirKeys) {
+  EXPECT_EQ(refusal("name = 'x'\nactivation = 'asym4/8'\nerror = 'bfp8'\nparameter = 'sym4/channel'"), "");
+  EXPECT_NE(refusal("name = 'x'\nactivation = 'sym8/channel'"), "");
+  EXPECT_NE(refusal("name = 'x'\nweight = 'sym8/32'"), "");
+  EXPECT_NE(refusal("name = 'x'\ngradient = 'sym8/32'"), "");
   EXPECT_EQ(
       refusal("name = 'x'\nweight = 'sym17'"),
       "r.toml, line 2: 'weight' in the recipe is 'sym17'; it must be \"float32\" or \"sym2\" to \"sym16\"");

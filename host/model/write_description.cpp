@@ -4,6 +4,7 @@
 
 #include "host/model/description.hpp"
 #include "host/model/description_names.hpp"
+#include "host/model/recipe_file.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -38,8 +39,14 @@ std::string output_key(const Node& node) {
 
 std::string setting_keys(const WireSetting& setting, std::string_view prefix) {
   std::string out;
-  if (setting.bits != 0) out += fmt::format("{}bits = {}\n", prefix, setting.bits);
+  if (setting.bits != 0)
+    out += fmt::format("{}format = {}\n", prefix, toml_string(format_name(setting.format())));
   if (setting.scale != 0.0f) out += fmt::format("{}scale = {}\n", prefix, number_text(setting.scale));
+  if (setting.zero_point != 0) out += fmt::format("{}zero_point = {}\n", prefix, setting.zero_point);
+  if (setting.scaling)
+    out += fmt::format("{}scaling = {}\n", prefix, toml_string(name_of(*setting.scaling, kScalings)));
+  if (setting.rounding)
+    out += fmt::format("{}rounding = {}\n", prefix, toml_string(name_of(*setting.rounding, kRoundings)));
   return out;
 }
 

@@ -5,6 +5,7 @@
 
 #include "host/model/recipe_file.hpp"
 #include "host/report/text.hpp"
+#include "mantissa/model/formats.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -23,6 +24,8 @@ class Walk {
  private:
   const Tensor& tensor(const Wire& w) const { return plan_.tensors[static_cast<size_t>(w.tensor)]; }
   std::string format_of(const Wire& w) const { return format_name(tensor(w).format); }
+  /// Of the codes that stay of a wire, where those are others than its operand's.
+  std::string kept_format(const Wire& w) const { return w.kept >= 0 ? format_name(w.format) : format_of(w); }
   bool is_logits(const Wire& w) const { return tensor(w).role == Role::kLogits; }
   void add(std::string where, std::string arrives, std::string wanted, std::string inserted) {
     all_.push_back({std::move(where), std::move(arrives), std::move(wanted), std::move(inserted)});
@@ -42,6 +45,11 @@ class Walk {
       add(name, l.fused ? fmt::format("sums of {}", producer(i)) : format_of(l.x), format_of(l.y),
           l.fused ? "fused: done on the sums, before they are rounded"
                   : "nothing: codes below zero become zero");
+    if (l.y.kept >= 0 && l.y.kept != l.x.kept)
+      add(name, kept_format(l.y), format_of(l.y),
+          l.passes_error || l.trains || plan_.summary.mode == PlanMode::kInfer
+              ? "kept packed; read into the operand, forward and again on the way back"
+              : "kept packed; read into the operand");
     if (l.node.op == Op::kQuantize) add_quantize(i);
     if (l.node.has_parameters()) add_parameters(i);
     if (l.node.makes_sums() && is_logits(l.y))
@@ -55,12 +63,12 @@ class Walk {
     const LayerPlan& l = plan_.layers[i];
     const std::string& name = d_.layer_names[i];
     if (l.fused)
-      add(name, fmt::format("sums of {}", producer(i)), format_of(l.y),
+      add(name, fmt::format("sums of {}", producer(i)), kept_format(l.y),
           is_logits(l.y) ? "nothing: the loss reads sums" : "fused: the sums are rounded into it, once");
     else
-      add(name, format_of(l.x), format_of(l.y), "a step of its own: one more rounding");
+      add(name, format_of(l.x), kept_format(l.y), "a step of its own: one more rounding");
     if (!l.passes_error) return;
-    add(name + ", backward", format_of(l.dy), format_of(l.dx),
+    add(name + ", backward", kept_format(l.dy), kept_format(l.dx),
         l.dx.tensor == l.dy.tensor ? "nothing: the error arrives so"
                                    : "a step of its own: one more rounding");
   }
@@ -74,7 +82,7 @@ class Walk {
         : l.layout == ParameterLayout::kOffset16 ? "nothing: products read the upper bytes where they lie"
                                                  : "nothing: products read them where they lie");
     if (l.bias >= 0)
-      add(name + " biases", stored, "the scale of the sums",
+      add(name + " biases", format_name(bias_format(l.formats.parameter)), "the scale of the sums",
           fmt::format("int32 biases, made {}", plan_.summary.scaling == Scaling::kDynamic
                                                    ? "for each sample"
                                                    : "with each micro-batch"));

@@ -33,6 +33,9 @@ RoleWords words_of(Role role) {
     case Role::kWeightGradient: return {"weight gradient", Purpose::kGradients};
     case Role::kBiasGradient: return {"bias gradient", Purpose::kGradients};
     case Role::kGradientScales: return {"gradient scales", Purpose::kGradients};
+    case Role::kWeightScales: return {"weight scales", Purpose::kParameters};
+    case Role::kKept: return {"kept codes", Purpose::kWires};
+    case Role::kKeptScales: return {"scales of kept codes", Purpose::kWires};
     case Role::kWeightOperand: return {"weights as codes", Purpose::kOperands};
     case Role::kBiasOperand: return {"biases as sums", Purpose::kOperands};
     case Role::kTile: return {"sums of a tile", Purpose::kScratch};
@@ -57,10 +60,13 @@ std::string held_as(const Tensor& t) {
       return t.element == Element::kFloat32 || t.format.is_float() ? "float32" : "int32";
     case Role::kPacked:
     case Role::kGradientScales:
+    case Role::kWeightScales:
+    case Role::kKeptScales:
     case Role::kScales:
     case Role::kCounters: return "-";
     case Role::kActivation:
     case Role::kError:
+    case Role::kKept:
     case Role::kWeight:
     case Role::kBias:
     case Role::kWeightMomentum:
@@ -79,8 +85,12 @@ std::string grouped_size(uint64_t n) { return grouped(static_cast<int64_t>(n)); 
 
 std::string lifetime(const Tensor& t, const PlanSummary& plan) {
   if (t.first_step == 0 && t.last_step == plan.steps - 1) return "always";
-  if (t.first_step == t.last_step) return fmt::format("{}", t.first_step + 1);
-  return fmt::format("{}-{}", t.first_step + 1, t.last_step + 1);
+  const auto steps = [](int first, int last) {
+    return first == last ? fmt::format("{}", first + 1) : fmt::format("{}-{}", first + 1, last + 1);
+  };
+  const std::string first_life = steps(t.first_step, t.last_step);
+  return t.last_again < 0 ? first_life
+                          : fmt::format("{}, {}", first_life, steps(t.first_again, t.last_again));
 }
 
 const char* name_in_layer(const Tensor& t) {
@@ -90,7 +100,7 @@ const char* name_in_layer(const Tensor& t) {
 uint64_t bytes_alive(const PlanView& plan, int step) {
   uint64_t bytes = 0;
   for (const Tensor& t : plan.tensors)
-    if (t.first_step <= step && step <= t.last_step) bytes += t.bytes;
+    if (t.is_alive(step)) bytes += t.bytes;
   return bytes;
 }
 
@@ -170,6 +180,7 @@ std::string_view step_name(StepKind kind) {
     case StepKind::kInput: return "samples to codes";
     case StepKind::kForward: return "forward";
     case StepKind::kLoss: return "loss";
+    case StepKind::kRead: return "kept codes to operand";
     case StepKind::kBackward: return "backward";
     case StepKind::kGradient: return "gradient";
     case StepKind::kUpdate: return "update";

@@ -7,6 +7,7 @@
 #include "host/model/recipe_file.hpp"
 #include "host/report/proof_text.hpp"
 #include "mantissa/kernels/layer_norm.hpp"
+#include "mantissa/model/formats.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -55,7 +56,10 @@ class Walk {
 
   std::string scaling_of(const Wire& w) const {
     if (w.fixed) return fmt::format("fixed at {:g}", w.factor.to_float());
-    if (dynamic()) return "dynamic, of each sample";
+    if (w.kept_scales >= 0)
+      return w.format.group == 0 ? "dynamic, of each sample"
+                                 : fmt::format("dynamic, of each {} elements", w.format.group);
+    if (w.scaling == Scaling::kDynamic) return "dynamic, of each sample";
     return fmt::format("delayed, margin {:g}, decay {:g}", plan_.summary.margin, plan_.summary.decay);
   }
 
@@ -65,8 +69,19 @@ class Walk {
                        std::move(scaling)});
   }
   void add_wire(const char* path, std::string where, std::string from, const Wire& w) {
-    add(path, std::move(where), std::move(from), format_of(w), rounding_name(plan_.summary.wire_rounding),
-        scaling_of(w));
+    const std::string operand = format_of(w);
+    if (w.kept < 0)
+      return add(path, std::move(where), std::move(from), operand, rounding_name(w.rounding), scaling_of(w));
+    add(path, where, std::move(from), format_name(w.format), rounding_name(w.rounding), scaling_of(w));
+    const bool is_exact = w.kept_scales < 0 && !(w.format.kind == FormatKind::kAsym && w.format.bits == 16);
+    if (!is_exact)
+      add(path, where + " as operand", format_name(w.format), operand, kHalfAway, operand_scaling(w));
+  }
+  std::string operand_scaling(const Wire& w) const {
+    if (w.kept_scales < 0) return "twice that of the codes";
+    return w.scaling == Scaling::kDynamic
+               ? "dynamic, of each sample"
+               : fmt::format("delayed, margin {:g}, decay {:g}", plan_.summary.margin, plan_.summary.decay);
   }
 
   void add_parameters(size_t i) {
@@ -74,11 +89,14 @@ class Walk {
     const Format stored = l.formats.parameter, weight = l.formats.weight;
     if (stored.is_float())
       add("forward", name(i, "weights"), "float32", format_name(weight), kHalfAway, "dynamic, of each batch");
+    else if (l.layout == ParameterLayout::kGranules)
+      add("forward", name(i, "weights"), format_name(stored), format_name(weight), kHalfAway,
+          "dynamic, of each batch");
     else if (stored.bits > weight.bits)
       add("forward", name(i, "weights"), format_name(stored), format_name(weight), kHalfUp,
           fmt::format("2^{} of the stored", stored.bits - weight.bits));
     if (l.bias >= 0)
-      add("forward", name(i, "biases"), format_name(stored), "int32", kHalfAway,
+      add("forward", name(i, "biases"), format_name(bias_format(stored)), "int32", kHalfAway,
           "of the sums that they join");
     if (l.node.op == Op::kLayerNorm)
       add("forward", name(i, "normalized"), sums(i, Reduction::kNorm), "sym16", kHalfAway,
@@ -137,7 +155,7 @@ class Walk {
 
   void add_update(size_t i) {
     const LayerPlan& l = plan_.layers[i];
-    const std::string_view rule = rounding_name(plan_.summary.parameter_rounding);
+    const std::string_view rule = rounding_name(l.formats.parameter_rounding);
     const bool integer = l.formats.gradient.kind == FormatKind::kSymInt32;
     const std::string from = integer ? "32-bit sums, 2^-16 of a code" : "float32";
     if (l.weight_momentum >= 0)

@@ -5,6 +5,7 @@ Together the networks hold each layer that has a float32 form, with strides, pad
 from tables import array, bits
 
 TARGET, VERSION, SEED = "tests/golden/layers_torch.inc", 1, 5
+TOLERANCE = 1e-12  # float64 sums, in an order that the machine decides
 SAMPLES = 3
 
 HEAD = """

@@ -53,7 +53,10 @@ enum class Detail : uint8_t {
   kFixedScale,       // the scale of a Quantize must be positive and finite
   kGradientFormat,   // gradients are stored as Float32, Sym, Asym or exactly; found: FormatKind
   kExactTogether,    // gradients of weights and biases are exact together, or neither
-  kFormat,           // layers compute with Float32, Sym and SymInt32, one scale per tensor; found: FormatKind
+  kFormat,           // products read Float32, or Sym with one scale; found: FormatKind
+  kWireChannels,     // a channel of a wire is no run of elements
+  kGroupScale,       // scales of groups come from the sample: neither constant nor delayed
+  kNormErrorGroups,  // errors behind a LayerNorm are rounded step by step: a group must lie in one
 };
 
 struct Error {

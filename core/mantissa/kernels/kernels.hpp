@@ -3,6 +3,7 @@
 #pragma once
 #include "mantissa/kernels/gemm.hpp"
 #include "mantissa/kernels/gradient.hpp"
+#include "mantissa/kernels/kept.hpp"
 #include "mantissa/kernels/layer_norm.hpp"
 #include "mantissa/kernels/pool.hpp"
 #include "mantissa/kernels/softmax.hpp"
@@ -33,6 +34,9 @@ struct Kernels {
   void (*norm_forward)(const NormForward&) = nullptr;
   NormSeen (*norm_backward)(const NormBackward&) = nullptr;
   void (*norm_gradient)(const NormGradient&) = nullptr;
+  KeptSeen (*keep_sums)(const KeepSums&) = nullptr;
+  uint64_t (*read_kept)(const ReadKept&) = nullptr;
+  void (*read_weights)(const ConstTensorView& weights, const TensorView& operand) = nullptr;
 };
 
 /// The normative reference, for every target. What other sets do not do in a way of their own, they do as this one.
@@ -59,6 +63,9 @@ struct RefKernels {
   static void norm_forward(const NormForward& f);
   static NormSeen norm_backward(const NormBackward& b);
   static void norm_gradient(const NormGradient& g);
+  static constexpr auto keep_sums = &mantissa::keep_sums;
+  static constexpr auto read_kept = &mantissa::read_kept;
+  static constexpr auto read_weights = &mantissa::read_weights;
 };
 
 template <class Set>
@@ -84,6 +91,9 @@ inline constexpr Kernels kernels_of = {
     .norm_forward = Set::norm_forward,
     .norm_backward = Set::norm_backward,
     .norm_gradient = Set::norm_gradient,
+    .keep_sums = Set::keep_sums,
+    .read_kept = Set::read_kept,
+    .read_weights = Set::read_weights,
 };
 
 inline constexpr const Kernels& kernels_ref = kernels_of<RefKernels<Operands::kAny>>;

@@ -77,6 +77,9 @@ constinit const Kernels kernels_hwy = {
     .norm_forward = RefKernels<Operands::kAny>::norm_forward,
     .norm_backward = RefKernels<Operands::kAny>::norm_backward,
     .norm_gradient = RefKernels<Operands::kAny>::norm_gradient,
+    .keep_sums = keep_sums,
+    .read_kept = read_kept,
+    .read_weights = read_weights,
 };
 
 }  // namespace mantissa

@@ -27,8 +27,8 @@ struct Gain {
 constexpr int32_t times_q32(int32_t q, int32_t x) { return (q >> 16) * x + (((q & 0xFFFF) * x) >> 16); }
 
 /// Where codes of parameters lie. kOffset16: code + 128 as int16, whose upper byte is the code as an 8-bit operand,
-/// rounded. kPacked: tensor/pack.hpp.
-enum class CodeLayout : uint8_t { kOffset16, kPacked };
+/// rounded. kPacked: tensor/pack.hpp. kGranule: so packed, and what an update sees is code - zero_point.
+enum class CodeLayout : uint8_t { kOffset16, kPacked, kGranule };
 
 inline constexpr int32_t kCodeOffset = 128;
 inline constexpr CodeRange kOffsetRange = {-32768 - kCodeOffset, 32767 - kCodeOffset};
@@ -37,7 +37,8 @@ struct CodeView {
   CodeLayout layout = CodeLayout::kPacked;
   void* data = nullptr;
   int32_t bits = 16;
-  CodeRange range;
+  CodeRange range;         ///< of what an update sees
+  int32_t zero_point = 0;  ///< kGranule
 };
 
 /// The sums of a Linear over one sample, without making them: g[r, c] = dy[r] * x[c].

@@ -85,7 +85,7 @@ UpdateSeen FromEven(const Update& u, Plain plain, Fast fast) {
 template <class Update, class Plain, class Fast>
 UpdateSeen WithCodes16(const Update& u, Plain plain, Fast fast) {
   const CodeView& p = u.parameters;
-  if (u.element != Element::kInt32 || p.bits != 16) return plain(u);
+  if (u.element != Element::kInt32 || p.bits != 16 || p.layout == CodeLayout::kGranule) return plain(u);
   if (p.layout == CodeLayout::kOffset16)
     return FromEven(
         u, plain, [&](const Update& even) { return fast(even, OffsetCodes{static_cast<int16_t*>(p.data)}); });

@@ -12,9 +12,19 @@ struct Draft {
   PlanBuffers buffers;
   PlanSummary summary{};
   int32_t logits_layer = 0;
+  int32_t read_layer = -1;  ///< the layer whose input is read anew: its operand's second life
 
+  Error error = {};  ///< the first one of a stage that goes on
+
+  constexpr void fail(Error e, int32_t at) {
+    if (error) return;
+    error = e;
+    error.layer = int16_t(at);
+  }
   constexpr bool training() const { return options.mode == PlanMode::kTrain; }
   constexpr bool dynamic() const { return recipe.scaling == Scaling::kDynamic; }
+  /// Whether the sums of a sample must be there before one of them is rounded.
+  constexpr bool stages(const Wire& wire) const { return dynamic() || wire.kept_scales >= 0; }
   constexpr int32_t count() const { return int32_t(model.nodes.size()); }
   constexpr LayerPlan& layer(int32_t i) { return buffers.layers[size_t(i)]; }
   constexpr Tensor& tensor(int32_t i) { return buffers.tensors[size_t(i)]; }
@@ -40,6 +50,11 @@ struct Draft {
   constexpr void touch(int16_t id, int32_t step) {
     if (id < 0) return;
     Tensor& t = tensor(id);
+    if (read_layer >= 0 && id == layer(read_layer).x.tensor) {
+      if (step < t.first_again) t.first_again = int16_t(step);
+      if (step > t.last_again) t.last_again = int16_t(step);
+      return;
+    }
     if (step < t.first_step) t.first_step = int16_t(step);
     if (step > t.last_step) t.last_step = int16_t(step);
   }

@@ -5,6 +5,7 @@
 #include "mantissa/layers/conv1d.hpp"
 #include "mantissa/model/engine.hpp"
 #include "mantissa/num/requantize.hpp"
+#include "mantissa/tensor/dynamic_scale.hpp"
 
 namespace mantissa {
 
@@ -23,6 +24,8 @@ uint32_t parameter_stream(int16_t layer, ParameterStream which);
 
 inline int32_t load_code(const CodeView& view, uint32_t i) {
   if (view.layout == CodeLayout::kOffset16) return static_cast<const int16_t*>(view.data)[i] - kCodeOffset;
+  if (view.layout == CodeLayout::kGranule)
+    return unpack_code(static_cast<const uint8_t*>(view.data), view.bits, i) - view.zero_point;
   if (view.bits == 16) return static_cast<const int16_t*>(view.data)[i];
   return unpack_code(static_cast<const uint8_t*>(view.data), view.bits, i);
 }
@@ -32,7 +35,25 @@ inline void store_code(const CodeView& view, uint32_t i, int32_t code) {
     static_cast<int16_t*>(view.data)[i] = int16_t(code + kCodeOffset);
     return;
   }
-  pack_code(static_cast<uint8_t*>(view.data), view.bits, i, code);
+  pack_code(static_cast<uint8_t*>(view.data), view.bits, i, code + view.zero_point);
+}
+
+/// Scales, zero points or exponents of a tensor as they lie in memory: scales first.
+inline void set_metadata(TensorView& v, void* memory) {
+  const size_t count = granules(v.format, v.elements, v.channels);
+  if (v.format.kind == FormatKind::kBfp) {
+    v.exponents = {static_cast<uint8_t*>(memory), count};
+    return;
+  }
+  v.scales = {static_cast<Scale*>(memory), count};
+  if (v.format.kind == FormatKind::kAsym)
+    v.zero_points = {static_cast<int16_t*>(static_cast<void*>(v.scales.data() + count)), count};
+}
+
+/// Initial value i in units of 1/32767 of the bound.
+inline int32_t initial_code(RandomKey key, int32_t i) {
+  const int32_t code = int32_t(random16(key, uint32_t(i))) - 32768;
+  return code < -32767 ? -32767 : code;
 }
 
 /// The scale for the next batch from what this one saw (seen > 0).
@@ -47,6 +68,35 @@ T* Engine::data(int16_t tensor, int32_t sample) const {
   const Tensor& t = plan_.tensors[size_t(tensor)];
   const size_t element = size_t(sample) * size_t(t.sample_stride()) + size_t(t.halo_before);
   return static_cast<T*>(static_cast<void*>(arena_ + t.offset + element * element_bytes(t.element)));
+}
+
+/// Some rows of sums of a sample on their way into a wire.
+struct Engine::SumRows {
+  const void* sums = nullptr;  ///< dense
+  Element element = Element::kInt32;
+  Scale unit = {};  ///< of the sums
+  Scale seen_unit =
+      {};  ///< in which the largest ones are collected; that of the sums, unless rows have units of their own
+  int32_t sample = 0, row = 0, rows = 0, columns = 0;
+  int32_t code_stride = 0;
+  uint64_t magnitude = 0;  ///< the largest one, in seen_unit
+  int32_t worker = 0;
+};
+
+/// An integer in one unit, nearest in another one.
+inline uint64_t in_unit(uint64_t magnitude, Scale from, Scale to) {
+  return magnitude == 0 || from == to ? magnitude
+                                      : uint64_t(whole(Scale::normalized(magnitude, 0) * from / to));
+}
+
+/// The magnitude below zero of an Asym wire without negative values is its scale times 2^-40: a Scale is never 0.
+inline constexpr int32_t kNothingBelow = 40;
+
+/// Codes of an operand as sums.
+inline void widen(const void* codes, Element element, int32_t count, int32_t* sums) {
+  for (int32_t i = 0; i < count; ++i)
+    sums[i] = element == Element::kInt8 ? static_cast<const int8_t*>(codes)[i]
+                                        : static_cast<const int16_t*>(codes)[i];
 }
 
 /// Runs body(index, worker) for all indices; on threads where the work (multiply-adds) pays for waking them.
@@ -78,8 +128,10 @@ struct Engine::ParameterUpdate {
   Element sums = Element::kFloat32;
   int32_t sum_shift = 0;
   ParameterStream stream = ParameterStream::kWeightUpdate;
-  Scale unit;       ///< of the integer sums
-  Scale mean = {};  ///< of the mean gradient, one unit of the sums that the update reads
+  Scale unit;           ///< of the integer sums
+  Scale mean = {};      ///< of the mean gradient, one unit of the sums that the update reads
+  CodeView codes = {};  ///< of the parameters, or of some that share a scale
+  Scale scale = {};     ///< theirs
   IntegerUpdate integer = {};
   FloatUpdate real = {};
 };

@@ -75,16 +75,15 @@ void Engine::initialize(uint64_t seed) {
     const auto fill = [&](int16_t tensor, int16_t slot, int32_t n, ParameterStream which) {
       if (tensor < 0) return;
       const RandomKey key = random_key(seed, 0, parameter_stream(i, which));
-      const auto draw = [key](int32_t at) {
-        const int32_t code = int32_t(random16(key, uint32_t(at))) - 32768;
-        return code < -32767 ? -32767 : code;
-      };
       const float one = which == ParameterStream::kWeightInit ? 1.0f : 0.0f;  // gamma; beta
       if (l.formats.parameter.is_float()) {
         const float step = unit.to_float();
-        for (int32_t k = 0; k < n; ++k) data<float>(tensor)[k] = is_norm ? one : step * float(draw(k));
+        for (int32_t k = 0; k < n; ++k)
+          data<float>(tensor)[k] = is_norm ? one : step * float(initial_code(key, k));
         return;
       }
+      if (tensor == l.weight && l.layout == ParameterLayout::kGranules)
+        return initialize_granules(l, bound, key);
       const CodeView view = code_view(l, tensor);
       const Scale scale =
           (is_norm ? Scale{} : bound) / Scale::normalized(uint32_t(view.range.high - view.range.high / 4), 0);
@@ -98,7 +97,7 @@ void Engine::initialize(uint64_t seed) {
       }
       const Multiplier by = multiplier(unit / scale);
       for (int32_t k = 0; k < n; ++k)
-        store_code(view, uint32_t(k), rescale(draw(k), by, Rounding::kHalfAway, view.range));
+        store_code(view, uint32_t(k), rescale(initial_code(key, k), by, Rounding::kHalfAway, view.range));
     };
     fill(l.weight, l.weight_slot, l.weights, ParameterStream::kWeightInit);
     fill(l.bias, l.bias_slot, l.node.outputs, ParameterStream::kBiasInit);
@@ -120,6 +119,8 @@ CodeView Engine::code_view(const LayerPlan& l, int16_t tensor) const {
 
 float Engine::parameter_value(const LayerPlan& l, int16_t tensor, int32_t i) const {
   if (l.formats.parameter.is_float()) return data<float>(tensor)[i];
+  if (tensor == l.weight && l.layout == ParameterLayout::kGranules)
+    return dequantize(weight_view(l), size_t(i));
   const int16_t slot = tensor == l.weight ? l.weight_slot : l.bias_slot;
   return float(load_code(code_view(l, tensor), uint32_t(i))) * state(slot).scale.to_float();
 }
@@ -129,8 +130,7 @@ void Engine::begin_batch(int32_t samples, const SgdSettings& settings, const flo
   settings_ = settings;
   batch_samples_ = samples;
   batch_offset_ = 0;
-  const bool delayed = !plan_.summary.is_float && plan_.summary.scaling == Scaling::kDelayed;
-  if (delayed && !progress_.calibrated) calibrate(x, first);
+  if (plan_.summary.calibrates && !progress_.calibrated) calibrate(x, first);
   progress_.calibrated = true;
   clear_gradients();
   for (int32_t i = 0; i < plan_.summary.first_step; ++i) run_step(plan_.steps[size_t(i)]);
@@ -150,16 +150,15 @@ BatchResult Engine::accumulate(const float* x, Targets targets, int32_t count) {
 void Engine::end_batch() {
   for (const Step& step : plan_.steps)
     if (step.kind == StepKind::kUpdate) run_step(step);
-  if (!plan_.summary.is_float && plan_.summary.scaling == Scaling::kDelayed) {
-    const auto roll = [this](const Wire& wire, const Wire& source) {
-      if (wire.has_own_scale(source))
-        roll_scale(wire.slot, plan_.tensors[size_t(wire.tensor)].format.max_code());
+  if (plan_.summary.calibrates) {
+    const auto roll_own = [this](const Wire& wire, const Wire& source) {
+      if (wire.has_own_scale(source)) roll(wire);
     };
     for (const LayerPlan& l : plan_.layers) {
-      roll(l.y, l.x);
-      roll(l.dx, l.dy);
+      roll_own(l.y, l.x);
+      roll_own(l.dx, l.dy);
     }
-    roll(plan_.summary.loss_wire, {});
+    roll_own(plan_.summary.loss_wire, {});
   }
   ++progress_.step;
   training_ = false;
@@ -193,6 +192,7 @@ void Engine::execute(const Step& step) {
     case StepKind::kInput: return parallel(count_, 0, [this](int32_t s, int32_t) { load_input(s); });
     case StepKind::kForward: return run_forward(*l);
     case StepKind::kLoss: return run_loss(*l);
+    case StepKind::kRead: return run_read(*l);
     case StepKind::kBackward: return run_backward(*l);
     case StepKind::kGradient: return run_gradient(*l);
     case StepKind::kUpdate: return run_update(*l);
@@ -213,18 +213,22 @@ void Engine::calibrate(const float* x, Targets first) {
     const LayerPlan& l = plan_.layers[size_t(step.layer)];
     const Wire& wire = step.kind == StepKind::kForward ? l.y : l.dx;
     const Wire& source = step.kind == StepKind::kForward ? l.x : l.dy;
-    if (!wire.has_own_scale(source)) continue;
-    roll_scale(wire.slot, plan_.tensors[size_t(wire.tensor)].format.max_code());
+    if (!wire.has_own_scale(source) || is_dynamic(wire)) continue;
+    roll(wire);
     run_step(step);
     state(wire.slot).saturated = 0;
-    state(wire.slot).seen = 0;
+    for (int16_t slot : {wire.slot, wire.below_slot})
+      if (slot >= 0) state(slot).seen = 0;
   }
   observing_ = false;
 }
 
 /// scale = margin * seen / max_code, but no less than decay of the old one; unchanged where nothing was seen.
-void Engine::roll_scale(int16_t slot, int32_t max_code) {
-  ScaleState& s = state(slot);
+void Engine::roll(const Wire& wire) {
+  if (is_dynamic(wire)) return;
+  if (wire.below_slot >= 0) return roll_asym(wire);
+  ScaleState& s = state(wire.slot);
+  const int32_t max_code = plan_.tensors[size_t(wire.tensor)].format.max_code();
   if (s.seen > 0) s.scale = delayed_scale(plan_.summary, s, max_code, progress_.calibrated);
   s.seen = 0;
 }
@@ -238,6 +242,9 @@ uint64_t Engine::saturated() const {
 
 uint64_t Engine::state_hash() const {
   Hash hash;
+  const auto add_tensor = [&](int16_t tensor) {
+    hash.add_bytes(reinterpret_cast<const uint8_t*>(bytes(tensor).data()), bytes(tensor).size());
+  };
   const auto add_scale = [&](int16_t slot) {
     if (slot < 0) return;
     hash.add_u32(state(slot).scale.mantissa);
@@ -245,16 +252,19 @@ uint64_t Engine::state_hash() const {
   };
   for (const LayerPlan& l : plan_.layers) {
     for (int16_t tensor : {l.weight, l.bias, l.weight_momentum, l.bias_momentum})
-      if (tensor >= 0)
-        hash.add_bytes(reinterpret_cast<const uint8_t*>(bytes(tensor).data()), bytes(tensor).size());
-    // The scale of operands made from float32 weights follows from the weights.
+      if (tensor >= 0) add_tensor(tensor);
+    if (l.weight_scales >= 0) add_tensor(l.weight_scales);
+    // The scale of operands made from float32 weights, or of those with many scales, follows from the weights.
+    const bool has_scale = l.layout != ParameterLayout::kGranules;
     if (!l.formats.parameter.is_float())
-      for (int16_t slot : {l.weight_slot, l.bias_slot, l.weight_momentum_slot, l.bias_momentum_slot})
+      for (int16_t slot : {has_scale ? l.weight_slot : int16_t(-1), l.bias_slot, l.weight_momentum_slot,
+                           l.bias_momentum_slot})
         add_scale(slot);
-    if (plan_.summary.scaling == Scaling::kDelayed && !plan_.summary.is_float) {
-      add_scale(l.y.slot);
-      add_scale(l.dx.slot);
-    }
+    for (const Wire& wire : {l.y, l.dx})
+      if (!plan_.summary.is_float && wire.scaling == Scaling::kDelayed) {
+        add_scale(wire.slot);
+        add_scale(wire.below_slot);
+      }
   }
   return hash.value();
 }

@@ -109,8 +109,27 @@ class Engine {
   GemmOperand weight_operand(const LayerPlan& l) const;
   CodeView code_view(const LayerPlan& l, int16_t tensor) const;
   void set_dynamic_scale(const Wire& wire, int32_t sample, uint64_t seen, Scale unit) const;
-  void collect(int16_t slot, Scale unit);
-  void roll_scale(int16_t slot, int32_t max_code);
+  /// Whether the wire's scale is made of the sample that it carries.
+  bool is_dynamic(const Wire& wire) const { return wire.scaling == Scaling::kDynamic && !wire.fixed; }
+  Scale seen_unit(const Wire& wire, Scale unit) const;
+  void collect(const Wire& wire, Scale unit);
+  void roll(const Wire& wire);
+  void roll_asym(const Wire& wire);
+
+  struct SumRows;
+  struct KeptView;
+  void view_kept(const Wire& wire, int32_t sample, KeptView& out) const;
+  Scale kept_scale(const Wire& wire, int32_t sample) const;
+  int32_t zero_point(const Wire& wire, int32_t sample) const;
+  Seen keep_rows(const Wire& wire, const RescaleSums& r, const SumRows& s);
+  uint64_t read_rows(const Wire& wire, int32_t sample, int32_t first, int32_t count) const;
+  void keep_operand(const Wire& wire, int32_t sample);
+  void run_read(const LayerPlan& l);
+
+  TensorView weight_view(const LayerPlan& l) const;
+  CodeView granule_codes(const LayerPlan& l, const TensorView& weights, size_t granule) const;
+  void initialize_granules(const LayerPlan& l, Scale bound, RandomKey key);
+  void refit_granules(const LayerPlan& l);
 
   void run_step(const Step& step);
   void execute(const Step& step);
@@ -130,11 +149,9 @@ class Engine {
   NormStep norm_step(const LayerPlan& l, int32_t sample, int32_t step, int32_t worker) const;
   void requantize(const Wire& from, const Wire& to, const ProductPlan& product, Shape shape, int32_t sample,
                   int32_t worker);
-  void round_sums(const Wire& wire, const void* sums, Element element, Scale unit, int32_t sample,
-                  int32_t row, int32_t rows, int32_t columns, int32_t code_stride, uint64_t magnitude,
-                  int32_t worker);
-  void round_wire(const Wire& wire, const ProductPlan& product, Scale unit, int32_t sample, int32_t row,
-                  int32_t rows, int32_t columns, int32_t code_stride, uint64_t magnitude, int32_t worker);
+  SumRows sum_rows(const ProductPlan& product, Scale unit, SumRows rows) const;
+  void round_sums(const Wire& wire, const SumRows& s);
+  void round_wire(const Wire& wire, const SumRows& s);
   void run_loss(const LayerPlan& l);
   LossResult sample_loss(const LayerPlan& l, int32_t sample, bool with_errors);
   LossResult sample_mse(const LayerPlan& l, int32_t sample, bool with_errors);
@@ -168,8 +185,14 @@ class Engine {
   RandomKey update_key(const ParameterUpdate& u) const;
   UpdateSeen apply_update(const LayerPlan& l, const ParameterUpdate& u, const void* sums, int32_t first,
                           int32_t count);
-  UpdateSeen update_from_codes(const ParameterUpdate& u, int16_t gradient, GradientGrid* grids,
-                               int32_t channels, int16_t slot);
+  UpdateSeen apply_part(const LayerPlan& l, const ParameterUpdate& u, const void* sums, int32_t first,
+                        int32_t count);
+  UpdateSeen update_granules(const LayerPlan& l, const ParameterUpdate& u, const void* sums, int32_t first,
+                             int32_t count);
+  bool has_granules(const LayerPlan& l, const ParameterUpdate& u) const;
+  void set_factors(const LayerPlan& l, ParameterUpdate& u) const;
+  UpdateSeen update_from_codes(const LayerPlan& l, const ParameterUpdate& u, int16_t gradient,
+                               GradientGrid* grids, int32_t channels, int16_t slot);
   void update_rows(const LayerPlan& l, const LayerUpdate& update, const void* sums, int32_t row, int32_t rows,
                    int32_t worker);
   void run_update(const LayerPlan& l);

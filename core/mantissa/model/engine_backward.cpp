@@ -50,7 +50,7 @@ void Engine::run_backward(const LayerPlan& l) {
       });
     }
   }
-  if (!plan_.summary.is_float && l.dx.slot != l.dy.slot) collect(l.dx.slot, backward_unit(l, 0));
+  if (!plan_.summary.is_float && l.dx.slot != l.dy.slot) collect(l.dx, backward_unit(l, 0));
 }
 
 /// Some steps of dx of a sample, or, for Linear, of some samples. With a stride, all steps at once, phase by phase.
@@ -92,8 +92,14 @@ void Engine::backward_rows(const LayerPlan& l, int32_t sample, int32_t row, int3
   }
   const uint64_t magnitude = kernels_->finish_sums(finish);
   if (!is_float)
-    round_wire(l.dx, l.backward, backward_unit(l, sample), sample, row, rows, l.in.channels, dx_row,
-               magnitude, worker);
+    round_wire(l.dx, sum_rows(l.backward, backward_unit(l, sample),
+                              {.sample = sample,
+                               .row = row,
+                               .rows = rows,
+                               .columns = l.in.channels,
+                               .code_stride = dx_row,
+                               .magnitude = magnitude,
+                               .worker = worker}));
 }
 
 void Engine::backward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
@@ -124,8 +130,13 @@ void Engine::backward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
     finish.mask_element = xt.element;
     const uint64_t magnitude = kernels_->finish_sums(finish);
     if (!plan_.summary.is_float)
-      round_wire(l.dx, l.backward, backward_unit(l, sample), sample, 0, l.in.steps, l.in.channels,
-                 l.in.channels, magnitude, worker);
+      round_wire(l.dx, sum_rows(l.backward, backward_unit(l, sample),
+                                {.sample = sample,
+                                 .rows = l.in.steps,
+                                 .columns = l.in.channels,
+                                 .code_stride = l.in.channels,
+                                 .magnitude = magnitude,
+                                 .worker = worker}));
   }
   if (plan_.summary.is_float && !is_max) {
     const float divisor = 1.0f / float(l.node.kernel);
@@ -162,9 +173,9 @@ void Engine::run_gradient(const LayerPlan& l) {
       join_weight_gradient(l, sums, row, rows);
   };
   // Packed codes of neighbouring rows may share a byte, which two threads must not write.
-  const bool shares_bytes = l.coded_weight_gradient
-                                ? l.fan_in * l.formats.gradient.bits % 8 != 0
-                                : l.layout == ParameterLayout::kPacked && l.formats.parameter.bits % 8 != 0;
+  const bool is_packed = l.layout == ParameterLayout::kPacked || l.layout == ParameterLayout::kGranules;
+  const bool shares_bytes = l.coded_weight_gradient ? l.fan_in * l.formats.gradient.bits % 8 != 0
+                                                    : is_packed && l.formats.parameter.bits % 8 != 0;
   const int64_t work = shares_bytes ? 0 : int64_t(count_) * l.out.steps * l.weights;
   parallel((l.node.outputs + tile - 1) / tile, work, body);
   if (!observing_ && l.coded_bias_gradient) join_bias_gradient(l);
@@ -185,7 +196,8 @@ bool Engine::updates_from_operands(const LayerPlan& l) const {
     return plan_.tensors[size_t(w.tensor)].element == Element::kInt8;
   };
   return plan_.summary.fused_update && !observing_ && count_ == 1 && l.node.op == Op::kLinear &&
-         updates_exactly(l.formats) && is_int8(l.x) && is_int8(l.dy);
+         l.layout != ParameterLayout::kGranules && updates_exactly(l.formats) && is_int8(l.x) &&
+         is_int8(l.dy);
 }
 
 /// dw and db of some output channels over the samples of this micro-batch, into the tile or the batch's buffer.

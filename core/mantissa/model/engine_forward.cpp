@@ -13,14 +13,15 @@ void Engine::clear_halo(int16_t tensor, int32_t sample) const {
 }
 
 Scale Engine::wire_scale(const Wire& wire, int32_t sample) const {
-  return wire.slot < 0 ? wire.factor : state(wire.slot, sample).scale * wire.factor;
+  return wire.slot < 0 ? wire.factor : state(wire.slot, is_dynamic(wire) ? sample : 0).scale * wire.factor;
 }
 
-/// Of the operands. Stored codes wider than the operand lose their lower bits, so an operand's step is larger.
+/// Of the operands. Stored codes wider than the operand lose their lower bits, so an operand's step is larger. Operands of float32
+/// weights, and of those with many scales, have a scale of their own.
 Scale Engine::weight_scale(const LayerPlan& l) const {
   const Scale stored = state(l.weight_slot).scale;
-  return l.formats.parameter.is_float() ? stored
-                                        : stored.shifted(l.formats.parameter.bits - l.formats.weight.bits);
+  const bool is_plain = l.layout == ParameterLayout::kPacked || l.layout == ParameterLayout::kOffset16;
+  return is_plain ? stored.shifted(l.formats.parameter.bits - l.formats.weight.bits) : stored;
 }
 
 /// One unit of a layer's forward accumulator.
@@ -45,26 +46,37 @@ GemmOperand Engine::weight_operand(const LayerPlan& l) const {
   return {first, element, 0, 0, 1};
 }
 
+/// The operand of groups has room for twice the largest sum: their codes may be rounded up, by half of a large step.
 void Engine::set_dynamic_scale(const Wire& wire, int32_t sample, uint64_t seen, Scale unit) const {
   const int32_t max_code = plan_.tensors[size_t(wire.tensor)].format.max_code();
-  state(wire.slot, sample).scale =
-      seen == 0 ? unit : Scale::normalized(seen, 0) * unit / Scale::normalized(uint32_t(max_code), 0);
+  const Scale scale = dynamic_scale(seen, unit, max_code);
+  state(wire.slot, sample).scale = wire.kept_scales >= 0 ? scale.shifted(1) : scale;
+}
+
+/// In which the largest sums of a wire are collected: that of the sums, if all samples have the same.
+Scale Engine::seen_unit(const Wire& wire, Scale unit) const {
+  constexpr int32_t kFineBits = 16;
+  const bool samples_differ = plan_.summary.scaling == Scaling::kDynamic;
+  return samples_differ && !is_dynamic(wire) ? wire_scale(wire, 0).shifted(-kFineBits) : unit;
 }
 
 /// Brings what the threads saw of a wire into its state.
-void Engine::collect(int16_t slot, Scale unit) {
-  if (slot < 0) return;
-  ScaleState& s = state(slot);
+void Engine::collect(const Wire& wire, Scale unit) {
+  if (wire.slot < 0) return;
+  ScaleState& s = state(wire.slot);
   for (int32_t w = 0; w < plan_.summary.threads; ++w) {
-    Seen& seen = data<WorkerCounter>(plan_.summary.counters_tensor)[w].wire;
-    if (training_ && seen.magnitude > s.seen) s.seen = seen.magnitude;
-    s.saturated += uint32_t(seen.saturated);
-    seen = {};
+    WorkerCounter& counter = data<WorkerCounter>(plan_.summary.counters_tensor)[w];
+    if (training_ && counter.wire.magnitude > s.seen) s.seen = counter.wire.magnitude;
+    if (training_ && wire.below_slot >= 0 && counter.wire_below > state(wire.below_slot).seen)
+      state(wire.below_slot).seen = counter.wire_below;
+    s.saturated += uint32_t(counter.wire.saturated);
+    counter.wire = {};
+    counter.wire_below = 0;
   }
-  s.unit = unit;
+  s.unit = seen_unit(wire, unit);
 }
 
-/// Weights as codes, from float32 (scale from their largest magnitude) or from wider stored codes.
+/// Weights as codes, from float32 or codes with many scales (scale from their largest magnitude), or from wider stored codes.
 void Engine::make_operands(const LayerPlan& l) {
   const Format weight = l.formats.weight;
   void* out = data<>(l.weight_operand);
@@ -77,6 +89,15 @@ void Engine::make_operands(const LayerPlan& l) {
     const float inverse = (Scale{} / scale).to_float();
     kernels_->quantize_floats({values, inverse, range, out, element_of(weight), l.weights});
     return;
+  }
+  if (l.layout == ParameterLayout::kGranules) {
+    TensorView operand;
+    operand.format = weight;
+    operand.elements = size_t(l.weights);
+    operand.container_bits = uint8_t(8 * element_bytes(element_of(weight)));
+    operand.codes = {static_cast<uint8_t*>(out), size_t(l.weights) * element_bytes(element_of(weight))};
+    operand.scales = {&state(l.weight_slot).scale, 1};
+    return kernels_->read_weights(weight_view(l), operand);
   }
   const CodeView view = code_view(l, l.weight);
   const int32_t drop = l.formats.parameter.bits - weight.bits;
@@ -202,7 +223,7 @@ void Engine::run_forward(const LayerPlan& l) {
     }
   }
   if (l.bias_operand >= 0) collect_bias(l);
-  if (!plan_.summary.is_float && l.y.slot != l.x.slot) collect(l.y.slot, forward_unit(l, 0));
+  if (!plan_.summary.is_float && l.y.slot != l.x.slot) collect(l.y, forward_unit(l, 0));
 }
 
 /// Biases as they join the sums. Those of dynamic scales are made for the sample.
@@ -255,41 +276,55 @@ void Engine::forward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32
           int32_t((static_cast<int64_t*>(sums)[i] + half) >> l.logits_shift);
     return;
   }
-  round_wire(l.y, l.forward, forward_unit(l, sample), sample, row, rows, l.out.channels, y_row, magnitude,
-             worker);
+  round_wire(l.y, sum_rows(l.forward, forward_unit(l, sample),
+                           {.sample = sample,
+                            .row = row,
+                            .rows = rows,
+                            .columns = l.out.channels,
+                            .code_stride = y_row,
+                            .magnitude = magnitude,
+                            .worker = worker}));
 }
 
-/// The one rounding of a wire: from the tile of this thread to rows of a sample.
-void Engine::round_wire(const Wire& wire, const ProductPlan& product, Scale unit, int32_t sample, int32_t row,
-                        int32_t rows, int32_t columns, int32_t code_stride, uint64_t magnitude,
-                        int32_t worker) {
-  if (plan_.summary.scaling == Scaling::kDynamic && !wire.fixed)
-    set_dynamic_scale(wire, sample, magnitude, unit);
-  round_sums(wire, data<>(product.tile, worker), product.accumulator, unit, sample, row, rows, columns,
-             code_stride, magnitude, worker);
+/// Sums that lie in the tile of a thread.
+Engine::SumRows Engine::sum_rows(const ProductPlan& product, Scale unit, SumRows rows) const {
+  rows.sums = data<>(product.tile, rows.worker);
+  rows.element = product.accumulator;
+  rows.unit = rows.seen_unit = unit;
+  return rows;
 }
 
-void Engine::round_sums(const Wire& wire, const void* sums, Element element, Scale unit, int32_t sample,
-                        int32_t row, int32_t rows, int32_t columns, int32_t code_stride, uint64_t magnitude,
-                        int32_t worker) {
+/// The one rounding of a wire: from sums to rows of a sample.
+void Engine::round_wire(const Wire& wire, const SumRows& s) {
+  if (is_dynamic(wire)) set_dynamic_scale(wire, s.sample, s.magnitude, s.unit);
+  round_sums(wire, s);
+}
+
+void Engine::round_sums(const Wire& wire, const SumRows& s) {
   const Tensor& t = plan_.tensors[size_t(wire.tensor)];
   RescaleSums r;
-  r.sums = sums;
-  r.element = element;
-  r.rows = rows;
-  r.columns = columns;
-  r.by = multiplier(unit / wire_scale(wire, sample));
-  r.rounding = plan_.summary.wire_rounding;
-  r.range = symmetric_range(t.format.bits);
+  r.sums = s.sums;
+  r.element = s.element;
+  r.rows = s.rows;
+  r.columns = s.columns;
+  r.rounding = wire.rounding;
   constexpr uint32_t kWireStreams = 0x80000000u;
   r.key = random_key(progress_.seed, progress_.step, kWireStreams + uint32_t(wire.slot));
-  r.first_index = uint32_t(batch_offset_ + sample) * uint32_t(t.elements) + uint32_t(row) * uint32_t(columns);
-  r.codes = at(data<>(wire.tensor, sample), t.element, ptrdiff_t(row) * columns);
-  r.code_element = t.element;
-  r.code_stride = code_stride;
-  const Seen seen = {magnitude, kernels_->rescale_sums(r)};
-  WorkerCounter& counter = data<WorkerCounter>(plan_.summary.counters_tensor)[worker];
-  counter.wire.merge(seen);
+  r.first_index =
+      uint32_t(batch_offset_ + s.sample) * uint32_t(t.elements) + uint32_t(s.row) * uint32_t(s.columns);
+  Seen seen;
+  if (wire.kept >= 0) {
+    seen = keep_rows(wire, r, s);
+  } else {
+    r.by = multiplier(s.unit / wire_scale(wire, s.sample));
+    r.range = symmetric_range(t.format.bits);
+    r.codes = at(data<>(wire.tensor, s.sample), t.element, ptrdiff_t(s.row) * s.columns);
+    r.code_element = t.element;
+    r.code_stride = s.code_stride;
+    seen = {s.magnitude, kernels_->rescale_sums(r)};
+  }
+  seen.magnitude = in_unit(seen.magnitude, s.seen_unit, seen_unit(wire, s.seen_unit));
+  data<WorkerCounter>(plan_.summary.counters_tensor)[s.worker].wire.merge(seen);
 }
 
 /// Codes into another format or scale: sums of one term, rounded as all are.
@@ -301,15 +336,19 @@ void Engine::requantize(const Wire& from, const Wire& to, const ProductPlan& pro
     const int32_t rows = row + product.tile_rows > shape.steps ? shape.steps - row : product.tile_rows;
     int32_t* sums = data<int32_t>(product.tile, worker);
     const void* codes = at(data<>(from.tensor, sample), t.element, ptrdiff_t(row) * shape.channels);
-    for (int32_t i = 0; i < rows * shape.channels; ++i)
-      sums[i] = t.element == Element::kInt8 ? static_cast<const int8_t*>(codes)[i]
-                                            : static_cast<const int16_t*>(codes)[i];
+    widen(codes, t.element, rows * shape.channels, sums);
     FinishSums finish;
     finish.sums = sums;
     finish.rows = rows;
     finish.columns = finish.stride = shape.channels;
-    round_wire(to, product, wire_scale(from, sample), sample, row, rows, shape.channels, shape.channels,
-               kernels_->finish_sums(finish), worker);
+    round_wire(to, sum_rows(product, wire_scale(from, sample),
+                            {.sample = sample,
+                             .row = row,
+                             .rows = rows,
+                             .columns = shape.channels,
+                             .code_stride = shape.channels,
+                             .magnitude = kernels_->finish_sums(finish),
+                             .worker = worker}));
   }
 }
 
@@ -333,8 +372,11 @@ void Engine::forward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
   }
   PoolShape shape = {l.in.steps, l.out.steps, l.in.channels, l.node.kernel, l.node.stride};
   clear_halo(l.y.tensor, sample);
-  if (l.node.op == Op::kMaxPool1d)
-    return kernels_->max_pool({shape, xt.element, data<>(l.x.tensor, sample), data<>(l.y.tensor, sample)});
+  if (l.node.op == Op::kMaxPool1d) {
+    kernels_->max_pool({shape, xt.element, data<>(l.x.tensor, sample), data<>(l.y.tensor, sample)});
+    if (l.y.kept >= 0) keep_operand(l.y, sample);
+    return;
+  }
   const bool direct = yt.element == l.forward.accumulator;
   const int32_t tile = direct ? l.out.steps : l.forward.tile_rows;
   for (int32_t row = 0; row < l.out.steps; row += tile) {
@@ -351,8 +393,14 @@ void Engine::forward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
     finish.columns = finish.stride = l.out.channels;
     const uint64_t magnitude = kernels_->finish_sums(finish);
     if (!direct)
-      round_wire(l.y, l.forward, forward_unit(l, sample), sample, row, rows, l.out.channels, l.out.channels,
-                 magnitude, worker);
+      round_wire(l.y, sum_rows(l.forward, forward_unit(l, sample),
+                               {.sample = sample,
+                                .row = row,
+                                .rows = rows,
+                                .columns = l.out.channels,
+                                .code_stride = l.out.channels,
+                                .magnitude = magnitude,
+                                .worker = worker}));
   }
   if (plan_.summary.is_float) {
     const float divisor = 1.0f / float(l.node.kernel);

@@ -52,25 +52,23 @@ void Engine::join_bias_gradient(const LayerPlan& l) {
 }
 
 /// A float update granule by granule, decoded a few elements at a time; what saturated is added up.
-UpdateSeen Engine::update_from_codes(const ParameterUpdate& u, int16_t gradient, GradientGrid* grids,
-                                     int32_t channels, int16_t slot) {
+UpdateSeen Engine::update_from_codes(const LayerPlan& l, const ParameterUpdate& u, int16_t gradient,
+                                     GradientGrid* grids, int32_t channels, int16_t slot) {
   constexpr int32_t kChunk = 32;
   const Tensor& t = plan_.tensors[size_t(gradient)];
   const int32_t length = int32_t(granule_elements(t.format, size_t(t.elements), size_t(channels)));
   const float per_sample = 1.0f / float(batch_samples_);
   int32_t steps[kChunk];
   UpdateSeen seen;
-  FloatUpdate real = u.real;
-  real.sums = steps;
-  real.element = Element::kInt32;
+  ParameterUpdate part = u;
+  part.sums = part.real.element = Element::kInt32;
   for (int32_t first = 0; first < t.elements; first += length) {
     GradientGrid& grid = grids[first / length];
-    real.gain = grid.scale * per_sample;
-    for (int32_t done = 0; done < length; done += real.count) {
-      real.first = uint32_t(first + done);
-      real.count = length - done < kChunk ? length - done : kChunk;
-      kernels_->read_gradient({data<uint8_t>(gradient), t.format, &grid, real.first, real.count}, steps);
-      seen.merge(kernels_->update_float(real));
+    part.real.gain = grid.scale * per_sample;
+    for (int32_t done = 0; done < length; done += kChunk) {
+      const int32_t at = first + done, count = length - done < kChunk ? length - done : kChunk;
+      kernels_->read_gradient({data<uint8_t>(gradient), t.format, &grid, uint32_t(at), count}, steps);
+      seen.merge(apply_update(l, part, steps, at, count));
     }
     if (slot >= 0) state(slot).saturated += grid.saturated;
   }

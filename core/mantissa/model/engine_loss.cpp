@@ -36,15 +36,19 @@ LossResult Engine::sample_mse(const LayerPlan& l, int32_t sample, bool with_erro
   const MseResult result = mse(outputs, n, unit, targets);
   if (!with_errors) return result.loss;
   const Scale error_unit = mse_error_unit(unit, n);
-  ScaleState& s = state(l.dy.slot, sample);
-  if (p.scaling == Scaling::kDynamic) {
-    set_dynamic_scale(l.dy, sample, result.largest, error_unit);
-  } else if (observing_) {
-    s.unit = error_unit;
-    s.seen = result.largest;
-    roll_scale(l.dy.slot, plan_.tensors[size_t(l.dy.tensor)].format.max_code());
+  if (p.scaling == Scaling::kDelayed && observing_) {
+    state(l.dy.slot).unit = error_unit;
+    state(l.dy.slot).seen = result.largest;
+    roll(l.dy);
   }
-  round_sums(l.dy, outputs, Element::kInt32, error_unit, sample, 0, 1, n, n, result.largest, 0);
+  round_wire(l.dy, {.sums = outputs,
+                    .unit = error_unit,
+                    .seen_unit = error_unit,
+                    .sample = sample,
+                    .rows = 1,
+                    .columns = n,
+                    .code_stride = n,
+                    .magnitude = result.largest});
   return result.loss;
 }
 
@@ -59,7 +63,7 @@ void Engine::run_loss(const LayerPlan& l) {
   }
   if (!training_ || l.dy.slot < 0 || plan_.summary.scaling == Scaling::kDynamic || plan_.summary.is_float)
     return;
-  collect(l.dy.slot, mse_error_unit(forward_unit(l, 0).shifted(l.logits_shift), plan_.summary.classes));
+  collect(l.dy, mse_error_unit(forward_unit(l, 0).shifted(l.logits_shift), plan_.summary.classes));
   if (!observing_) return;
   state(l.dy.slot).saturated = 0;
   state(l.dy.slot).seen = 0;

@@ -45,7 +45,14 @@ void Engine::forward_norm(const LayerPlan& l, int32_t sample, int32_t worker) {
           {norm_step(l, sample, row + i, worker), at(finish.sums, finish.element, ptrdiff_t(i) * n)});
     const uint64_t magnitude = kernels_->finish_sums(finish);
     if (!direct)
-      round_wire(l.y, l.forward, forward_unit(l, sample), sample, row, finish.rows, n, n, magnitude, worker);
+      round_wire(l.y, sum_rows(l.forward, forward_unit(l, sample),
+                               {.sample = sample,
+                                .row = row,
+                                .rows = finish.rows,
+                                .columns = n,
+                                .code_stride = n,
+                                .magnitude = magnitude,
+                                .worker = worker}));
   }
   clear_halo(l.y.tensor, sample);
 }
@@ -72,7 +79,7 @@ void Engine::backward_norm(const LayerPlan& l, int32_t sample, int32_t worker) {
   };
   void* sums = data<>(l.backward.tile, worker);
   const Scale common = backward_unit(l, sample), unit = common.shifted(kCommonBits);
-  if (plan_.summary.scaling == Scaling::kDynamic && !l.dx.fixed) {
+  if (is_dynamic(l.dx)) {
     uint64_t largest = 0;
     for (int32_t step = 0; step < l.in.steps; ++step) {
       const uint64_t magnitude = in_common_unit(errors(step, sums));
@@ -82,8 +89,17 @@ void Engine::backward_norm(const LayerPlan& l, int32_t sample, int32_t worker) {
   }
   for (int32_t step = 0; step < l.in.steps; ++step) {
     const NormSeen seen = errors(step, sums);
-    round_sums(l.dx, sums, Element::kInt64, unit * seen.inverse, sample, step, 1, n, n, in_common_unit(seen),
-               worker);
+    round_sums(l.dx, {.sums = sums,
+                      .element = Element::kInt64,
+                      .unit = unit * seen.inverse,
+                      .seen_unit = common,
+                      .sample = sample,
+                      .row = step,
+                      .rows = 1,
+                      .columns = n,
+                      .code_stride = n,
+                      .magnitude = in_common_unit(seen),
+                      .worker = worker});
   }
 }
 

@@ -24,28 +24,48 @@ Engine::LayerUpdate Engine::prepare_update(const LayerPlan& l) const {
   for (ParameterUpdate* each : {&u.weight, &u.bias}) {
     if (each->tensor < 0) continue;
     updates_exactly(l.formats) ? prepare_integer(l, *each) : prepare_float(l, *each);
+    if (has_granules(l, *each) || l.formats.parameter.is_float())
+      continue;  // each granule has factors of its own
+    each->codes = code_view(l, each->tensor);
+    each->scale = state(each->slot).scale;
+    set_factors(l, *each);
   }
   return u;
+}
+
+bool Engine::has_granules(const LayerPlan& l, const ParameterUpdate& u) const {
+  return l.layout == ParameterLayout::kGranules && u.tensor == l.weight;
+}
+
+/// What depends on the parameters' scale.
+void Engine::set_factors(const LayerPlan& l, ParameterUpdate& u) const {
+  if (!updates_exactly(l.formats)) {
+    u.real.parameters = u.codes;
+    u.real.scale = u.scale.to_float();
+    u.real.inverse_scale = (Scale{} / u.scale).to_float();
+    return;
+  }
+  IntegerUpdate& integer = u.integer;
+  integer.parameters = u.codes;
+  if (u.momentum < 0) return set_plain_factors(integer, settings_, {u.mean, u.scale, {}});
+  const ScaleState& s = state(u.momentum_slot);
+  set_momentum_factors(integer, settings_, {u.mean, u.scale, s.unit.shifted(-integer.momentum_drop)},
+                       s.scale.exponent - s.unit.exponent);
 }
 
 void Engine::prepare_integer(const LayerPlan& l, ParameterUpdate& u) const {
   IntegerUpdate& integer = u.integer;
   integer.element = u.sums;
   integer.sum_shift = u.sum_shift;
-  integer.parameters = code_view(l, u.tensor);
-  integer.rounding = plan_.summary.parameter_rounding;
+  integer.rounding = l.formats.parameter_rounding;
   integer.key = update_key(u);
   u.mean = u.unit.shifted(u.sum_shift) / Scale::normalized(uint32_t(batch_samples_), 0);
   integer.looks = progress_.step % kLookPeriod == kLookPeriod - 1;
-  const Scale parameter = state(u.slot).scale;
-  if (u.momentum < 0) return set_plain_factors(integer, settings_, {u.mean, parameter, {}});
-  const ScaleState& s = state(u.momentum_slot);
+  if (u.momentum < 0) return;
   integer.momentum = data<>(u.momentum);
   integer.momentum_element = element_of(l.formats.momentum);
   integer.momentum_range = momentum_range(l.formats.momentum.bits);
   integer.momentum_drop = momentum_drop(l.formats.momentum.bits);
-  set_momentum_factors(integer, settings_, {u.mean, parameter, s.unit.shifted(-integer.momentum_drop)},
-                       s.scale.exponent - s.unit.exponent);
 }
 
 void Engine::prepare_float(const LayerPlan& l, ParameterUpdate& u) const {
@@ -55,18 +75,12 @@ void Engine::prepare_float(const LayerPlan& l, ParameterUpdate& u) const {
   real.gain = u.sums == Element::kFloat32
                   ? 1.0f / samples
                   : (u.unit / Scale::normalized(uint32_t(batch_samples_), 0)).to_float();
-  if (l.formats.parameter.is_float()) {
-    real.values = data<float>(u.tensor);
-  } else {
-    real.parameters = code_view(l, u.tensor);
-    real.scale = state(u.slot).scale.to_float();
-    real.inverse_scale = (Scale{} / state(u.slot).scale).to_float();
-  }
+  if (l.formats.parameter.is_float()) real.values = data<float>(u.tensor);
   real.momentum = u.momentum >= 0 ? data<float>(u.momentum) : nullptr;
   real.decay = settings_.momentum;
   real.pull = settings_.weight_decay;
   real.rate = settings_.lr;
-  real.rounding = plan_.summary.parameter_rounding;
+  real.rounding = l.formats.parameter_rounding;
   real.key = update_key(u);
 }
 
@@ -78,6 +92,12 @@ RandomKey Engine::update_key(const ParameterUpdate& u) const {
 /// Updates elements of one tensor from their gradient sums, or, without `sums`, rows of a Linear from the operands of one sample.
 UpdateSeen Engine::apply_update(const LayerPlan& l, const ParameterUpdate& u, const void* sums, int32_t first,
                                 int32_t count) {
+  return has_granules(l, u) ? update_granules(l, u, sums, first, count)
+                            : apply_part(l, u, sums, first, count);
+}
+
+UpdateSeen Engine::apply_part(const LayerPlan& l, const ParameterUpdate& u, const void* sums, int32_t first,
+                              int32_t count) {
   if (updates_exactly(l.formats)) {
     IntegerUpdate integer = u.integer;
     integer.sums = sums;
@@ -107,14 +127,14 @@ void Engine::run_update(const LayerPlan& l) {
   const LayerUpdate update = prepare_update(l);
   WorkerCounter& counter = data<WorkerCounter>(plan_.summary.counters_tensor)[0];
   GradientGrid* grids = l.gradient_scales >= 0 ? data<GradientGrid>(l.gradient_scales) : nullptr;
-  counter.weight.merge(
-      l.coded_weight_gradient
-          ? update_from_codes(update.weight, l.weight_gradient, grids, l.node.outputs, l.weight_gradient_slot)
-          : apply_update(l, update.weight, data<>(l.weight_gradient), 0, l.weights));
+  counter.weight.merge(l.coded_weight_gradient
+                           ? update_from_codes(l, update.weight, l.weight_gradient, grids, l.node.outputs,
+                                               l.weight_gradient_slot)
+                           : apply_update(l, update.weight, data<>(l.weight_gradient), 0, l.weights));
   if (l.bias >= 0)
     counter.bias.merge(
         l.coded_bias_gradient
-            ? update_from_codes(update.bias, l.bias_gradient, &bias_grid(l), 1, l.bias_gradient_slot)
+            ? update_from_codes(l, update.bias, l.bias_gradient, &bias_grid(l), 1, l.bias_gradient_slot)
             : apply_update(l, update.bias, data<>(l.bias_gradient), 0, l.node.outputs));
   commit_update(l, update);
 }
@@ -187,6 +207,11 @@ void Engine::commit_parameter(const LayerPlan& l, const ParameterUpdate& u, cons
   }
   if (observing_) return;
   state(u.slot).saturated += seen.parameter_saturated;
+  if (has_granules(l, u)) {
+    const bool looked = !updates_exactly(l.formats) || u.integer.looks;
+    if (looked) refit_granules(l);
+    return;
+  }
   refit_parameters(l, u.tensor, u.slot, seen);
 }
 
@@ -209,7 +234,7 @@ void Engine::refit_parameters(const LayerPlan& l, int16_t tensor, int16_t slot, 
   const int32_t n = is_weight ? l.weights : l.node.outputs;
   for (int32_t i = 0; i < n; ++i)
     store_code(view, uint32_t(i),
-               rescale(load_code(view, uint32_t(i)), by, plan_.summary.parameter_rounding, view.range,
+               rescale(load_code(view, uint32_t(i)), by, l.formats.parameter_rounding, view.range,
                        random16(key, uint32_t(i))));
   s.scale = fitted;
 }

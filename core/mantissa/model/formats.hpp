@@ -9,13 +9,27 @@ namespace formats {
 constexpr Error bad(Detail detail) { return {.code = ErrorCode::kBadRecipe, .detail = detail}; }
 
 constexpr Error check_bits(Format f) {
-  if (f.kind == FormatKind::kSym && (f.bits < 2 || f.bits > 16))
-    return {.code = ErrorCode::kBadBits, .found = f.bits};
-  const bool computes =
-      f.kind == FormatKind::kFloat32 || f.kind == FormatKind::kSym || f.kind == FormatKind::kSymInt32;
-  if (!computes || f.group != 0)
+  if (f.is_narrow() && (f.bits < 2 || f.bits > 16)) return {.code = ErrorCode::kBadBits, .found = f.bits};
+  if (!f.is_quantity())
     return {.code = ErrorCode::kUnsupported, .detail = Detail::kFormat, .found = int64_t(f.kind)};
+  if (f.kind == FormatKind::kBfp && f.granularity() != Granularity::kGroup)
+    return {.code = ErrorCode::kBadGroupSize, .found = f.group == kPerChannel ? -1 : 0};
   return {};
+}
+
+/// The codes of a channel of a wire do not lie together.
+constexpr Error check_wire(Format f) {
+  if (f.granularity() != Granularity::kChannel) return check_bits(f);
+  return {.code = ErrorCode::kUnsupported, .detail = Detail::kWireChannels};
+}
+
+/// What products read, or what is held in a form of its own: Float32, or Sym with one scale.
+constexpr Error check_plain(Format f) {
+  if (Error e = check_bits(f)) return e;
+  const bool is_plain = !f.is_narrow() || (f.kind == FormatKind::kSym && f.group == 0);
+  return is_plain
+             ? Error{}
+             : Error{.code = ErrorCode::kUnsupported, .detail = Detail::kFormat, .found = int64_t(f.kind)};
 }
 
 /// What sums of gradients are stored as. Their granules are not the recipe's choice.
@@ -26,9 +40,22 @@ constexpr Error check_gradient(Format f) {
   return {.code = ErrorCode::kUnsupported, .detail = Detail::kGradientFormat, .found = int64_t(f.kind)};
 }
 
-constexpr bool is_sym(Format f) { return f.kind == FormatKind::kSym; }
-
 }  // namespace formats
+
+/// Whether products read codes of the format as they are: Sym with one scale.
+constexpr bool is_operand(Format f) { return f.kind == FormatKind::kSym && f.group == 0; }
+
+/// As what products read a wire of the format. code - zero_point of an Asym takes one bit more, and loses nothing below 16 bits;
+/// codes whose scales differ are brought to one scale at 16 bits.
+constexpr Format operand_format(Format f) {
+  if (f.is_float() || is_operand(f)) return f;
+  return sym_format(f.kind == FormatKind::kAsym && f.group == 0 && f.bits < 16 ? f.bits + 1 : 16);
+}
+
+/// Biases are few: where the weights have more than one scale, or a zero point, they have 16 bits.
+constexpr Format bias_format(Format parameter) {
+  return parameter.is_float() || is_operand(parameter) ? parameter : sym_format(16);
+}
 
 /// Whether the update is the integer one, of exact sums.
 constexpr bool updates_exactly(const LayerFormats& f) { return f.gradient.kind == FormatKind::kSymInt32; }
@@ -50,8 +77,11 @@ constexpr Element element_of(Format f) {
 /// Refuses what cannot be computed or must not be stored.
 constexpr Error check_formats(const LayerFormats& f, bool is_float, Scaling scaling) {
   using namespace formats;
-  for (Format each : {f.activation, f.error, f.weight, f.parameter, f.momentum})
-    if (Error e = check_bits(each)) return e;
+  for (Format each : {f.activation, f.error})
+    if (Error e = check_wire(each)) return e;
+  for (Format each : {f.weight, f.momentum})
+    if (Error e = check_plain(each)) return e;
+  if (Error e = check_bits(f.parameter)) return e;
   for (Format each : {f.gradient, f.bias_gradient})
     if (Error e = check_gradient(each)) return e;
   for (Format stored : {f.activation, f.error, f.weight, f.parameter, f.momentum})
@@ -61,18 +91,21 @@ constexpr Error check_formats(const LayerFormats& f, bool is_float, Scaling scal
   const bool exact = updates_exactly(f);
   const bool exact_bias = f.bias_gradient.kind == FormatKind::kSymInt32;
   if (is_float)
-    return is_sym(f.parameter) || exact || exact_bias || !f.momentum.is_float() ? bad(Detail::kFloatWireMix)
-                                                                                : Error{};
-  if (is_sym(f.parameter) && f.parameter.bits < f.weight.bits) return bad(Detail::kWeightWiderThanParameter);
+    return f.parameter.is_narrow() || exact || exact_bias || !f.momentum.is_float()
+               ? bad(Detail::kFloatWireMix)
+               : Error{};
+  if (is_operand(f.parameter) && f.parameter.bits < f.weight.bits)
+    return bad(Detail::kWeightWiderThanParameter);
   if (exact != exact_bias) return bad(Detail::kExactTogether);
   if (!exact) return f.momentum.is_float() ? Error{} : bad(Detail::kIntegerNeedsSym);
   if (scaling != Scaling::kDelayed) return bad(Detail::kExactNeedsConstant);
-  const bool integer_state = is_sym(f.momentum) && (f.momentum.bits == 8 || f.momentum.bits == 16);
-  return is_sym(f.parameter) && integer_state ? Error{} : bad(Detail::kIntegerNeedsSym);
+  const bool integer_state = is_operand(f.momentum) && (f.momentum.bits == 8 || f.momentum.bits == 16);
+  return f.parameter.is_narrow() && integer_state ? Error{} : bad(Detail::kIntegerNeedsSym);
 }
 
 constexpr ParameterLayout parameter_layout(const LayerFormats& f) {
   if (f.parameter.is_float()) return ParameterLayout::kFloat;
+  if (!is_operand(f.parameter)) return ParameterLayout::kGranules;
   return f.parameter.bits == 16 && f.weight.bits == 8 ? ParameterLayout::kOffset16 : ParameterLayout::kPacked;
 }
 

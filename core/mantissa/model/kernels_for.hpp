@@ -24,6 +24,7 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   const bool dynamic = !is_float && plan.summary.scaling == Scaling::kDynamic;
   bool max = false, average = false, max_error = false, average_error = false, overlap = false;
   bool norm = false, norm_error = false, norm_trains = false;
+  bool kept = false, granules = false;
   bool integer_update = false, float_update = false, float_weights = false, coded_gradient = false;
   for (const LayerPlan& l : plan.layers) {
     const bool is_max = l.node.op == Op::kMaxPool1d;
@@ -41,6 +42,8 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
     integer_update |= l.trains && updates_exactly(l.formats);
     float_update |= l.trains && !updates_exactly(l.formats);
     coded_gradient |= l.coded_weight_gradient || l.coded_bias_gradient;
+    kept |= l.y.kept >= 0 || l.dx.kept >= 0;
+    granules |= l.layout == ParameterLayout::kGranules && l.node.has_parameters();
     float_weights |= l.node.has_parameters() && l.formats.parameter.is_float();
   }
   body(k.rescale_sums, !is_float);
@@ -60,6 +63,9 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   body(k.norm_forward, norm);
   body(k.norm_backward, norm_error);
   body(k.norm_gradient, norm_trains);
+  body(k.keep_sums, kept);
+  body(k.read_kept, kept);
+  body(k.read_weights, granules);
   body(k.largest_magnitude, dynamic || (!is_float && float_weights));
 }
 

@@ -3,9 +3,18 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
+#include "mantissa/tensor/format.hpp"
+
 namespace mantissa {
+
+/// Where the scale of an integer wire comes from.
+enum class Scaling : uint8_t {
+  kDynamic,  ///< the sample's own largest accumulator; stages a sample's accumulators
+  kDelayed,  ///< the largest accumulators of earlier batches, with a margin; constant over a batch
+};
 
 enum class Op : uint8_t {
   kLinear,
@@ -25,11 +34,18 @@ enum class Training : uint8_t { kTrainable, kFrozen };
 /// What a layer that makes sums passes on: codes, or the sums themselves for the Quantize that must follow.
 enum class Output : uint8_t { kCodes, kAccumulator };
 
-/// How Quantize wants a wire.
+/// How Quantize wants a wire. What is left out is as the recipe says.
 struct WireSetting {
-  uint8_t bits = 0;    ///< 0: as the recipe says
-  float scale = 0.0f;  ///< value of one code, constant; 0: the recipe's scaling
+  uint8_t bits = 0;                    ///< 0: format, kind and group as the recipe says
+  FormatKind kind = FormatKind::kSym;  ///< kSym, kAsym or kBfp
+  uint16_t group = 0;                  ///< consecutive elements that share a scale; 0: all of a sample
+  float scale = 0.0f;                  ///< value of one code, constant; 0: the scale follows the wire
+  int16_t zero_point = 0;              ///< of a constant scale, kAsym
+  std::optional<Scaling> scaling = {};
+  std::optional<Rounding> rounding = {};
+
   constexpr bool operator==(const WireSetting&) const = default;
+  constexpr Format format() const { return {kind, bits, group}; }
 };
 
 /// steps x channels of one sample, channels fastest.
@@ -116,8 +132,8 @@ constexpr Node layer_norm(LayerNormOptions o = {}) {
   return {.op = Op::kLayerNorm, .bias = o.bias, .training = o.training, .epsilon = o.epsilon};
 }
 
-/// Another width or scale: of the wire forward, of its error backward. Behind a layer that makes sums (a ReLU may be between)
-/// the sums are rounded into it at once. No effect with float32 wires.
+/// Another format, scale or rounding: of the wire forward, of its error backward. Behind a layer that makes sums (a ReLU may be
+/// between) the sums are rounded into it at once. No effect with float32 wires.
 struct QuantizeOptions {
   WireSetting activation = {}, error = {};
 };

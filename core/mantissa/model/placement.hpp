@@ -22,9 +22,8 @@ constexpr int64_t place_tensors(std::span<Tensor> tensors, std::span<int16_t> or
       moved = false;
       for (size_t k = 0; k < i; ++k) {
         const Tensor& other = tensors[size_t(order[k])];
-        const bool together = t.first_step <= other.last_step && other.first_step <= t.last_step;
         const bool overlap = offset < int64_t(other.offset) + other.bytes && other.offset < offset + t.bytes;
-        if (together && overlap) {
+        if (overlap && alive_together(t, other)) {
           offset = aligned(int64_t(other.offset) + other.bytes);
           moved = true;
         }

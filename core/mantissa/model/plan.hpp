@@ -25,6 +25,9 @@ enum class Role : uint8_t {
   kWeightGradient,
   kBiasGradient,
   kGradientScales,  ///< grids of gradients that are stored as codes
+  kWeightScales,    ///< of weights with a scale per channel or group, zero points or shared exponents
+  kKept,            ///< codes of a wire in a format that products do not read
+  kKeptScales,      ///< their scales, zero points or exponents, of each sample
   kWeightOperand,   ///< weights as codes, where the stored form is another
   kBiasOperand,     ///< biases in the accumulator's scale
   kTile,            ///< accumulators between a product and its rounding
@@ -39,6 +42,7 @@ enum class ParameterLayout : uint8_t {
   kFloat,     ///< float32; operands are made each batch, or are the floats themselves
   kOffset16,  ///< Sym<16> as code + 128 in 16 bits: the upper byte is the Sym<8> operand, without a copy
   kPacked,    ///< Sym<b> packed; operands are made each batch (or are the codes themselves, at 8 of 8 bits)
+  kGranules,  ///< packed, with a scale, zero point or exponent for each granule; operands are made each batch
 };
 
 /// Bytes in the arena. A sample is halo_before + elements + halo_after elements; the halo holds zeros, the padding that
@@ -49,6 +53,8 @@ struct Tensor {
   Format format;
   int16_t layer = -1;
   int16_t first_step = 0, last_step = 0;  ///< alive from first to last, both included
+  int16_t first_again = INT16_MAX,
+          last_again = -1;  ///< and once more: an operand that is read anew on the way back
   int32_t samples = 1;
   int32_t elements = 0;
   int32_t halo_before = 0, halo_after = 0;
@@ -56,14 +62,39 @@ struct Tensor {
   uint32_t offset = 0;
 
   constexpr int32_t sample_stride() const { return halo_before + elements + halo_after; }
+  constexpr bool is_alive(int32_t step) const {
+    return (first_step <= step && step <= last_step) || (first_again <= step && step <= last_again);
+  }
 };
 
-/// A wire: codes in a tensor and the scale they share, which is the state `slot` times a constant.
+/// Whether there is a step in which both are needed.
+constexpr bool alive_together(const Tensor& a, const Tensor& b) {
+  const auto meet = [](int32_t first, int32_t last, int32_t other_first, int32_t other_last) {
+    return first <= other_last && other_first <= last;
+  };
+  return meet(a.first_step, a.last_step, b.first_step, b.last_step) ||
+         meet(a.first_step, a.last_step, b.first_again, b.last_again) ||
+         meet(a.first_again, a.last_again, b.first_step, b.last_step) ||
+         meet(a.first_again, a.last_again, b.first_again, b.last_again);
+}
+
+/// A wire: an operand, that is codes in a tensor and the scale they share, which is the state `slot` times a constant. Where
+/// its format is none that products read (Asym, Bfp, groups, packed), its codes are kept in that format, and the operand is
+/// read from them for the layers that need it.
 struct Wire {
   int16_t tensor = -1;
   int16_t slot = -1;
   Scale factor;
-  bool fixed = false;  ///< the state keeps its initial value, one
+  bool fixed = false;                   ///< the state keeps its initial value, one
+  Scaling scaling = Scaling::kDelayed;  ///< of the operand's scale
+  Rounding rounding = Rounding::kHalfAway;
+  int16_t kept = -1;  ///< tensor
+  int16_t kept_scales =
+      -1;  ///< tensor: scales of granules, made of each sample's sums; -1: the slot has the scale
+  int16_t below_slot =
+      -1;  ///< Asym with the slot's scale: its state's scale is the magnitude of the lowest value
+  int16_t zero_point = 0;  ///< of a fixed Asym
+  Format format;           ///< in which it is kept; else the operand's
 
   /// Whether its scale follows what the wire carries, apart from the wire it comes from.
   constexpr bool has_own_scale(const Wire& source) const {
@@ -95,6 +126,7 @@ struct LayerPlan {
   int32_t weights = 0;  ///< number of them
   int32_t fan_in = 0;
   int16_t weight = -1, bias = -1, weight_operand = -1, bias_operand = -1;
+  int16_t weight_scales = -1;  ///< kGranules: scales, zero points or exponents
   int16_t weight_momentum = -1, bias_momentum = -1, weight_gradient = -1, bias_gradient = -1;
   int16_t bias_sums = -1;  ///< where sums of the bias gradient are made: bias_gradient, unless that is codes
   int16_t gradient_scales =
@@ -119,6 +151,7 @@ enum class StepKind : uint8_t {
   kInput,     ///< samples become codes
   kForward,
   kLoss,
+  kRead,      ///< on the way back: x as an operand from the codes that were kept
   kBackward,  ///< dx from dy
   kGradient,  ///< dw and db from dy and x; with `fused_update` the update too
   kUpdate,
@@ -188,8 +221,7 @@ struct PlanSummary {
   bool momentum = true;
   PlanMode mode = PlanMode::kTrain;
   Scaling scaling = Scaling::kDelayed;
-  Rounding wire_rounding = Rounding::kHalfAway;
-  Rounding parameter_rounding = Rounding::kStochastic;
+  bool calibrates = false;  ///< some scale is delayed: the first batch sets it
   GradientAccumulation gradient_accumulation = GradientAccumulation::kRescale;
   float margin = 2.0f, decay = 0.0f;
   int64_t parameters = 0;
@@ -218,8 +250,8 @@ struct PlanView {
   std::span<const Proof> proofs;
 };
 
-constexpr size_t max_tensors(size_t layers) { return 20 * layers + 5; }
-constexpr size_t max_steps(size_t layers) { return 5 * layers + 2; }
+constexpr size_t max_tensors(size_t layers) { return 25 * layers + 5; }
+constexpr size_t max_steps(size_t layers) { return 6 * layers + 2; }
 constexpr size_t max_proofs(size_t layers) { return 6 * layers; }
 
 }  // namespace mantissa

@@ -16,8 +16,8 @@ constexpr Result<PlanSummary> plan_into(const Model& model, const Recipe& recipe
   Draft d{model, recipe, options, buffers};
   if (Error e = check(d)) return e;
   if (Error e = make_layers(d)) return e;
-  make_wires(d);
-  make_parameters(d);
+  if (Error e = make_wires(d)) return e;
+  if (Error e = make_parameters(d)) return e;
   if (Error e = make_products(d)) return e;
   make_steps(d);
   if (Error e = make_states(d)) return e;

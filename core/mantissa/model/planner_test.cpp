@@ -153,6 +153,56 @@ TEST(Planner, RefusesRecipes) {
   }
 }
 
+TEST(Planner, RefusesGroupsThatDoNotFitWires) {
+  const auto plan = [](std::vector<Node> nodes, const Recipe& recipe) {
+    return HeapPlan(Model{{6, 4}, nodes}, recipe, {}).error;
+  };
+  const auto expect = [](const Error& e, ErrorCode code, Detail detail, int layer, int64_t found,
+                         int64_t limit) {
+    EXPECT_EQ(e.code, code);
+    EXPECT_EQ(e.detail, detail);
+    EXPECT_EQ(e.layer, layer);
+    EXPECT_EQ(e.found, found);
+    EXPECT_EQ(e.limit, limit);
+  };
+  const Node conv = conv1d({.channels = 4, .kernel = 3}), out = linear({.features = 3});
+  Recipe r = int8_recipe();
+  r.formats.activation = sym_format(8, kPerChannel);
+  expect(plan({conv, flatten(), out}, r), ErrorCode::kUnsupported, Detail::kWireChannels, 0, 0, 0);
+  r.formats.activation = bfp_format(8, 5);
+  expect(plan({conv, flatten(), out}, r), ErrorCode::kBadGroupSize, Detail::kNone, 0, 5, 16);
+  r = int8_recipe();
+  r.formats.parameter = bfp_format(8, 7);
+  expect(plan({conv, flatten(), out}, r), ErrorCode::kBadGroupSize, Detail::kNone, 0, 7, 48);
+  r = int8_recipe();
+  r.formats.weight = asym_format(8);
+  expect(plan({conv, flatten(), out}, r), ErrorCode::kUnsupported, Detail::kFormat, 0,
+         int64_t(FormatKind::kAsym), 0);
+  r = int8_recipe();
+  r.formats.error = sym_format(8, 8);
+  expect(plan({conv, layer_norm(), flatten(), out}, r), ErrorCode::kUnsupported, Detail::kNormErrorGroups, 1,
+         8, 4);
+  r = sym12_recipe();
+  r.formats.error = asym_format(8);
+  expect(plan({conv, layer_norm(), flatten(), out}, r), ErrorCode::kUnsupported, Detail::kNormErrorGroups, 1,
+         0, 4);
+}
+
+TEST(Planner, RefusesSettingsThatContradict) {
+  const auto detail = [](const WireSetting& setting) {
+    const std::vector<Node> nodes = {quantize({setting, {}}), linear({.features = 3})};
+    return HeapPlan(Model{{1, 8}, nodes}, int8_recipe(), {}).error.detail;
+  };
+  constexpr FormatKind kAsym = FormatKind::kAsym;
+  EXPECT_EQ(detail({.bits = 8, .kind = kAsym, .scale = 0.1f, .zero_point = -128}), Detail::kNone);
+  EXPECT_EQ(detail({.bits = 8, .kind = kAsym, .scale = 0.1f, .zero_point = 128}), Detail::kFixedScale);
+  EXPECT_EQ(detail({.bits = 8, .kind = kAsym, .zero_point = 3}), Detail::kFixedScale);
+  EXPECT_EQ(detail({.bits = 8, .scale = 0.1f, .zero_point = 3}), Detail::kFixedScale);
+  EXPECT_EQ(detail({.bits = 8, .group = 4, .scale = 0.1f}), Detail::kGroupScale);
+  EXPECT_EQ(detail({.bits = 8, .group = 4, .scaling = Scaling::kDelayed}), Detail::kGroupScale);
+  EXPECT_EQ(detail({.bits = 8, .group = 4, .scaling = Scaling::kDynamic}), Detail::kNone);
+}
+
 /// A Linear of `terms` inputs; its forward proof, or the refusal.
 HeapPlan linear_plan(int32_t terms, int bits, Bias bias, Accumulation accumulation) {
   Recipe r = sym12_recipe();
@@ -254,7 +304,8 @@ void expect_no_overlap(const HeapPlan& plan, const std::string& what) {
     ASSERT_LE(int64_t(a.offset) + a.bytes, int64_t(v.summary.arena_bytes)) << what;
     for (size_t k = 0; k < i; ++k) {
       const Tensor& b = v.tensors[k];
-      const bool together = a.first_step <= b.last_step && b.first_step <= a.last_step;
+      bool together = false;
+      for (int32_t step = 0; step < v.summary.steps; ++step) together |= a.is_alive(step) && b.is_alive(step);
       const bool apart = a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset;
       ASSERT_TRUE(!together || apart || a.bytes == 0 || b.bytes == 0)
           << what << ": tensors " << i << " (role " << int(a.role) << ") and " << k << " (role "

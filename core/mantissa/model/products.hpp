@@ -7,7 +7,15 @@
 
 namespace mantissa::planning {
 
-constexpr void make_parameters(Draft& d) {
+/// Scales, zero points or exponents of weights that have more than one scale.
+constexpr void add_weight_scales(Draft& d, int32_t i, LayerPlan& l) {
+  const Format format = l.formats.parameter;
+  if (Error e = check_format(format, size_t(l.weights), size_t(l.node.outputs))) return d.fail(e, i);
+  const size_t bytes = metadata_bytes(format, size_t(l.weights), size_t(l.node.outputs));
+  l.weight_scales = d.add_tensor(Role::kWeightScales, i, sym_format(8), int64_t(bytes));
+}
+
+constexpr Error make_parameters(Draft& d) {
   for (int32_t i = 0; i < d.count(); ++i) {
     LayerPlan& l = d.layer(i);
     if (!l.node.has_parameters()) continue;
@@ -16,8 +24,9 @@ constexpr void make_parameters(Draft& d) {
     l.layout = parameter_layout(l.formats);
     l.weight = d.add_tensor(Role::kWeight, i, l.formats.parameter, l.weights);
     l.weight_slot = d.new_slot();
+    if (l.layout == ParameterLayout::kGranules) add_weight_scales(d, i, l);
     if (bias) {
-      l.bias = d.add_tensor(Role::kBias, i, l.formats.parameter, l.node.outputs);
+      l.bias = d.add_tensor(Role::kBias, i, bias_format(l.formats.parameter), l.node.outputs);
       l.bias_slot = d.new_slot();
       if (!d.summary.is_float)
         l.bias_operand = d.add_tensor(Role::kBiasOperand, i, sym_int32_format(), l.node.outputs,
@@ -34,6 +43,7 @@ constexpr void make_parameters(Draft& d) {
       }
     }
   }
+  return d.error;
 }
 
 constexpr Error add_proof(Draft& d, Reduction reduction, int32_t at, int32_t terms, int32_t a, int32_t b,
@@ -88,8 +98,8 @@ constexpr Error make_forward(Draft& d, int32_t i, LayerPlan& l) {
   if (i == d.logits_layer && l.forward.accumulator == Element::kInt64)
     while (((int64_t(l.fan_in) * a * b + l.bias_limit) >> l.logits_shift) > kInt32Max) ++l.logits_shift;
   add_tile(d, i, l.forward, l.node.outputs, is_linear ? d.options.micro_batch : l.out.steps,
-           d.dynamic() && !is_linear);
-  if (d.dynamic() && is_linear) l.forward.tile_rows = 1;
+           d.stages(l.y) && !is_linear);
+  if ((d.dynamic() || l.y.kept >= 0) && is_linear) l.forward.tile_rows = 1;
   const int32_t taps = l.flat_window() ? 1 : l.node.kernel;
   add_packed(d, i, l.forward, {l.forward.tile_rows, l.node.outputs / l.node.groups, taps, l.fan_in / taps},
              d.tensor(l.x.tensor).element, element_of(l.formats.weight), l.node.groups);
@@ -101,9 +111,9 @@ constexpr Error make_backward(Draft& d, int32_t i, LayerPlan& l) {
   const int32_t b = d.summary.is_float ? 0 : largest_weight(l.formats);
   if (Error e = add_proof(d, Reduction::kBackward, i, terms, d.max_code(l.dy), b, 0, l.backward)) return e;
   const bool is_linear = l.node.op == Op::kLinear;
-  const bool whole = !is_linear && (d.dynamic() || l.node.stride > 1);
+  const bool whole = !is_linear && (d.stages(l.dx) || l.node.stride > 1);
   add_tile(d, i, l.backward, l.in.channels, is_linear ? d.options.micro_batch : l.in.steps, whole);
-  if (d.dynamic() && is_linear) l.backward.tile_rows = 1;
+  if ((d.dynamic() || l.dx.kept >= 0) && is_linear) l.backward.tile_rows = 1;
   add_packed(
       d, i, l.backward,
       {l.backward.tile_rows, l.in.channels / l.node.groups, l.node.kernel, l.node.outputs / l.node.groups},
@@ -199,7 +209,7 @@ constexpr Error make_pool(Draft& d, int32_t i, LayerPlan& l, bool averages) {
   if (averages) {
     if (Error e = add_proof(d, Reduction::kPool, i, l.node.kernel, d.max_code(l.x), 1, 0, l.forward))
       return e;
-    if (i != d.logits_layer) add_tile(d, i, l.forward, l.out.channels, l.out.steps, d.dynamic());
+    if (i != d.logits_layer) add_tile(d, i, l.forward, l.out.channels, l.out.steps, d.stages(l.y));
   }
   if (l.passes_error && l.node.stride < l.node.kernel) {
     const int32_t windows = (l.node.kernel + l.node.stride - 1) / l.node.stride;
@@ -226,7 +236,7 @@ constexpr Error make_layer_norm(Draft& d, int32_t i, LayerPlan& l) {
   const int64_t room = l.bias >= 0 ? kBiasRoom : 0;
   if (Error e = add_proof(d, Reduction::kForward, i, 1, kLargestNormalized, gamma, room, l.forward)) return e;
   l.bias_limit = int32_t(kInt32Max - int64_t(kLargestNormalized) * gamma);
-  if (i != d.logits_layer) add_tile(d, i, l.forward, channels, l.out.steps, d.dynamic());
+  if (i != d.logits_layer) add_tile(d, i, l.forward, channels, l.out.steps, d.stages(l.y));
   if (l.passes_error && !d.summary.is_float) {
     if (Error e = prove_norm_backward(d, i, channels, d.max_code(l.dy), gamma)) return e;
     l.backward = {.accumulator = Element::kInt64, .tile_rows = 1};
@@ -238,9 +248,9 @@ constexpr Error make_layer_norm(Draft& d, int32_t i, LayerPlan& l) {
 
 /// Codes as sums of one term, to be rounded again.
 constexpr void make_quantize(Draft& d, int32_t i, LayerPlan& l) {
-  if (!l.fused) add_tile(d, i, l.forward, l.out.channels, l.out.steps, d.dynamic());
+  if (!l.fused) add_tile(d, i, l.forward, l.out.channels, l.out.steps, d.stages(l.y));
   if (l.passes_error && l.dx.tensor != l.dy.tensor)
-    add_tile(d, i, l.backward, l.in.channels, l.in.steps, d.dynamic());
+    add_tile(d, i, l.backward, l.in.channels, l.in.steps, d.stages(l.dx));
 }
 
 constexpr Error make_products(Draft& d) {

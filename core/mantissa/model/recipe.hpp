@@ -3,15 +3,9 @@
 #include <cstdint>
 #include <span>
 
-#include "mantissa/tensor/format.hpp"
+#include "mantissa/model/node.hpp"
 
 namespace mantissa {
-
-/// Where the scale of an integer wire comes from.
-enum class Scaling : uint8_t {
-  kDynamic,  ///< the sample's own largest accumulator; stages a sample's accumulators
-  kDelayed,  ///< the largest accumulators of earlier batches, with a margin; constant over a batch
-};
 
 /// What sums of products may be held in.
 enum class Accumulation : uint8_t {
@@ -25,17 +19,27 @@ enum class GradientAccumulation : uint8_t {
   kFixed,  ///< from the batch's first micro-batch, with a margin: what does not fit saturates and is counted
 };
 
-/// Formats at one layer. Float32 wires want every format to be Float32.
+/// What wires that products can read as they are (Sym with one scale) look like between the steps that use them.
+enum class WireMemory : uint8_t {
+  kOperands,  ///< as products read them: a byte, or two, per code
+  kPacked,    ///< packed to their bits until the way back; read anew there
+};
+
+/// Formats and roundings at one layer. Float32 wires want every format to be Float32.
 struct LayerFormats {
-  Format activation = float32_format();  ///< the wire that leaves the layer
+  Format activation = float32_format();  ///< the wire that leaves the layer: Sym, Asym or Bfp
   Format error = float32_format();       ///< the gradient of that wire
   Format weight = float32_format();      ///< the weights as operands of products
-  Format parameter = float32_format();   ///< weights and biases as stored between steps
+  Format parameter =
+      float32_format();  ///< weights as stored between steps; biases too where it is Sym with one scale
   /// SymInt32: exact sums over the batch, consumed by the integer update. Sym, Asym: codes between micro-batches, with a
   /// scale for each row of the weights, or one for the biases, consumed by the float update.
   Format gradient = float32_format();
   Format momentum = float32_format();       ///< Float32, Sym<8> or Sym<16>
   Format bias_gradient = float32_format();  ///< SymInt32 where `gradient` is
+  Rounding activation_rounding = Rounding::kHalfAway;
+  Rounding error_rounding = Rounding::kHalfAway;
+  Rounding parameter_rounding = Rounding::kStochastic;  ///< write-back of parameters and momentum
 
   constexpr bool operator==(const LayerFormats&) const = default;
 };
@@ -51,8 +55,7 @@ struct Recipe {
   Scaling scaling = Scaling::kDelayed;
   float margin = 2.0f;  ///< delayed: range = margin * largest magnitude seen
   float decay = 0.9f;   ///< delayed: a range shrinks to no less than decay of itself per batch
-  Rounding wire_rounding = Rounding::kHalfAway;
-  Rounding parameter_rounding = Rounding::kStochastic;  ///< write-back of parameters and momentum
+  WireMemory wire_memory = WireMemory::kOperands;
   Accumulation accumulation = Accumulation::kAuto;
   GradientAccumulation gradient_accumulation = GradientAccumulation::kRescale;
 

@@ -18,6 +18,7 @@ struct ScaleState {
 /// What one thread sees during a step.
 struct WorkerCounter {
   Seen wire;
+  uint64_t wire_below = 0;  ///< of an Asym wire: the largest magnitude below zero, and `wire` has that above
   UpdateSeen weight, bias;
 };
 

@@ -13,18 +13,32 @@ constexpr int32_t add_step(Draft& d, StepKind kind, int32_t at) {
 constexpr void add_forward_step(Draft& d, int32_t i) {
   LayerPlan& l = d.layer(i);
   const int32_t step = add_step(d, StepKind::kForward, i);
-  for (int16_t id : {l.x.tensor, l.y.tensor, l.forward.tile, l.forward.packed, l.bias_operand,
-                     l.weight_operand, l.normalized})
+  for (int16_t id : {l.x.tensor, l.y.tensor, l.y.kept, l.y.kept_scales, l.forward.tile, l.forward.packed,
+                     l.bias_operand, l.weight_operand, l.normalized})
     d.touch(id, step);
+}
+
+constexpr bool backward_reads_input(const LayerPlan& l) {
+  return l.relu_input || l.node.op == Op::kMaxPool1d || l.node.op == Op::kLayerNorm;
 }
 
 constexpr void add_backward_step(Draft& d, int32_t i) {
   LayerPlan& l = d.layer(i);
   const int32_t step = add_step(d, StepKind::kBackward, i);
-  for (int16_t id :
-       {l.dy.tensor, l.dx.tensor, l.backward.tile, l.backward.packed, l.weight_operand, l.normalized})
+  for (int16_t id : {l.dy.tensor, l.dx.tensor, l.dx.kept, l.dx.kept_scales, l.backward.tile,
+                     l.backward.packed, l.weight_operand, l.normalized})
     d.touch(id, step);
-  if (l.relu_input || l.node.op == Op::kMaxPool1d || l.node.op == Op::kLayerNorm) d.touch(l.x.tensor, step);
+  if (backward_reads_input(l)) d.touch(l.x.tensor, step);
+}
+
+/// A wire that was kept becomes an operand again, for the steps of layer i only.
+constexpr void add_read_step(Draft& d, int32_t i) {
+  LayerPlan& l = d.layer(i);
+  const int32_t step = add_step(d, StepKind::kRead, i);
+  d.touch(l.x.kept, step);
+  d.touch(l.x.kept_scales, step);
+  d.read_layer = i;
+  d.touch(l.x.tensor, step);
 }
 
 constexpr void add_gradient_step(Draft& d, int32_t i) {
@@ -39,7 +53,7 @@ constexpr void add_gradient_step(Draft& d, int32_t i) {
 constexpr void hold_durable(Draft& d) {
   for (int32_t i = 0; i < d.count(); ++i) {
     const LayerPlan& l = d.layer(i);
-    for (int16_t id : {l.weight, l.bias, l.weight_momentum, l.bias_momentum}) d.hold(id);
+    for (int16_t id : {l.weight, l.bias, l.weight_scales, l.weight_momentum, l.bias_momentum}) d.hold(id);
     if (d.summary.fused_update) continue;
     d.hold(l.weight_operand);
     d.hold(l.weight_gradient);
@@ -64,8 +78,11 @@ constexpr void make_steps(Draft& d) {
   d.touch(d.layer(d.logits_layer).dy.tensor, loss);
   for (int32_t i = d.count() - 1; d.training() && i >= 0; --i) {
     const LayerPlan& l = d.layer(i);
-    if (l.passes_error && l.dx.tensor != l.dy.tensor) add_backward_step(d, i);
+    const bool has_backward = l.passes_error && l.dx.tensor != l.dy.tensor;
+    if (l.x.kept >= 0 && (l.trains || (has_backward && backward_reads_input(l)))) add_read_step(d, i);
+    if (has_backward) add_backward_step(d, i);
     if (l.trains) add_gradient_step(d, i);
+    d.read_layer = -1;
   }
   for (int32_t i = 0; i < d.count(); ++i)
     if (d.layer(i).trains && !d.summary.fused_update) add_step(d, StepKind::kUpdate, i);
@@ -84,9 +101,9 @@ constexpr Error make_states(Draft& d) {
   for (int32_t i = 0; i < d.summary.tensors; ++i) {
     Tensor& t = d.tensor(i);
     const bool gradient = t.role == Role::kWeightGradient || t.role == Role::kBiasGradient;
-    const bool packed =
-        t.role == Role::kWeight || t.role == Role::kBias || (gradient && t.format.is_narrow());
-    const int64_t bytes = packed ? int64_t(packed_bytes(size_t(t.elements), t.format.bits))
+    const bool packed = t.role == Role::kWeight || t.role == Role::kBias || t.role == Role::kKept ||
+                        (gradient && t.format.is_narrow());
+    const int64_t bytes = packed ? t.samples * int64_t(packed_bytes(size_t(t.elements), t.format.bits))
                                  : int64_t(t.samples) * t.sample_stride() * int64_t(element_bytes(t.element));
     if (bytes > INT32_MAX)
       return {.code = ErrorCode::kArenaTooSmall, .layer = t.layer, .found = INT32_MAX, .limit = bytes};

@@ -51,25 +51,34 @@ constexpr int32_t open_sums(Draft& d, int32_t before) {
   return at >= 0 && d.layer(at).node.makes_sums() ? at : -1;
 }
 
-constexpr Error check_setting(const WireSetting& s) {
-  if (s.bits != 0 && (s.bits < 2 || s.bits > 16)) return {.code = ErrorCode::kBadBits, .found = s.bits};
+constexpr Error check_setting(const WireSetting& s, Format recipe) {
+  if (s.bits != 0)
+    if (Error e = formats::check_wire(s.format())) return e;
   if (!(s.scale >= 0.0f) || s.scale > 3e38f)
     return {.code = ErrorCode::kUnsupported, .detail = Detail::kFixedScale};
+  const Format format = s.bits != 0 ? s.format() : recipe;
+  const CodeRange range = code_range(format);
+  if (s.zero_point != 0 && (format.kind != FormatKind::kAsym || !(s.scale > 0.0f) ||
+                            s.zero_point < range.low || s.zero_point > range.high))
+    return {.code = ErrorCode::kUnsupported, .detail = Detail::kFixedScale, .found = s.zero_point};
+  if (format.group != 0 && (s.scale > 0.0f || s.scaling == Scaling::kDelayed))
+    return {.code = ErrorCode::kUnsupported, .detail = Detail::kGroupScale};
   return {};
 }
 
 /// Quantize takes its formats from its own settings, and the sums before it too.
 constexpr Error apply_quantize(Draft& d, int32_t i, LayerPlan& l) {
-  for (const WireSetting& s : {l.node.activation, l.node.error})
-    if (Error e = check_setting(s)) return e;
   l.fused = d.summary.is_float;
   if (d.summary.is_float) return {};
-  if (l.node.activation.bits != 0) l.formats.activation = sym_format(l.node.activation.bits);
-  if (l.node.error.bits != 0) l.formats.error = sym_format(l.node.error.bits);
+  if (Error e = check_setting(l.node.activation, l.formats.activation)) return e;
+  if (Error e = check_setting(l.node.error, l.formats.error)) return e;
+  if (l.node.activation.bits != 0) l.formats.activation = l.node.activation.format();
+  if (l.node.error.bits != 0) l.formats.error = l.node.error.format();
   const int32_t source = open_sums(d, i);
   if (source < 0) return {};
   l.fused = true;
   d.layer(source).formats.activation = l.formats.activation;
+  d.layer(source).formats.activation_rounding = l.formats.activation_rounding;
   d.layer(source).node.activation = l.node.activation;
   return {};
 }
@@ -96,14 +105,13 @@ constexpr Error make_layers(Draft& d) {
   d.summary.momentum = d.options.momentum;
   d.summary.mode = d.options.mode;
   d.summary.scaling = d.recipe.scaling;
-  d.summary.wire_rounding = d.recipe.wire_rounding;
-  d.summary.parameter_rounding = d.recipe.parameter_rounding;
   d.summary.gradient_accumulation = d.recipe.gradient_accumulation;
   d.summary.margin = d.recipe.margin;
   d.summary.decay = d.recipe.decay;
   d.summary.alignment = d.options.alignment;
   d.summary.scratch_use = d.options.scratch.use;
   d.summary.is_float = is_float;
+  d.summary.calibrates = !is_float && !d.dynamic();
   d.summary.loss = d.model.loss;
   Shape shape = d.model.input;
   bool trainable_before = false, relu = false;
@@ -138,35 +146,108 @@ constexpr Error make_layers(Draft& d) {
   return check_logits(d);
 }
 
+/// Memory for the codes of a wire that is no operand, and for scales that are made of each sample.
+constexpr void add_kept(Draft& d, Wire& wire, int32_t at, int32_t size, bool own_scales) {
+  if (Error e = check_format(wire.format, size_t(size))) return d.fail(e, at);
+  wire.kept = d.add_tensor(Role::kKept, at, wire.format, size, d.options.micro_batch);
+  if (!own_scales) return;
+  const size_t bytes = metadata_bytes(wire.format, size_t(size));
+  wire.kept_scales =
+      d.add_tensor(Role::kKeptScales, at, sym_format(8), int64_t((bytes + 7) / 8 * 8), d.options.micro_batch);
+}
+
+/// What a wire is made from.
+struct WireRequest {
+  Role role = Role::kActivation;
+  int32_t at = 0;
+  Format format;
+  int32_t size = 0;
+  Rounding rounding = Rounding::kHalfAway;
+  WireSetting setting = {};
+};
+
 /// A wire with the scale of a setting, or one that follows the recipe.
-constexpr Wire make_wire(Draft& d, Role role, int32_t at, Format format, int32_t size,
-                         const WireSetting& setting = {}) {
-  Wire wire{d.add_tensor(role, at, format, size, d.options.micro_batch), d.new_slot(), {}};
-  wire.fixed = setting.scale > 0.0f && !d.summary.is_float;
-  if (wire.fixed) wire.factor = Scale::from_float(setting.scale);
+constexpr Wire make_wire(Draft& d, const WireRequest& r) {
+  const WireSetting& setting = r.setting;
+  const Scaling scaling = setting.scaling.value_or(d.recipe.scaling);
+  const bool is_float = d.summary.is_float;
+  // Scales of the sample where the recipe's are constant: as those of groups are made.
+  const bool own_scales =
+      !is_float &&
+      (r.format.group != 0 || (scaling == Scaling::kDynamic && !d.dynamic() && setting.scale == 0.0f));
+  Wire wire;
+  wire.format = r.format;
+  wire.rounding = setting.rounding.value_or(r.rounding);
+  wire.scaling = own_scales ? d.recipe.scaling : scaling;
+  wire.tensor = d.add_tensor(r.role, r.at, own_scales ? sym_format(16) : operand_format(r.format), r.size,
+                             d.options.micro_batch);
+  wire.slot = d.new_slot();
+  if (is_float) return wire;
+  wire.fixed = setting.scale > 0.0f;
+  if (wire.fixed) {
+    wire.factor = Scale::from_float(setting.scale);
+    wire.zero_point = setting.zero_point;
+  }
+  const bool is_packed = d.recipe.wire_memory == WireMemory::kPacked && r.role == Role::kActivation &&
+                         r.format.bits != 8 && r.format.bits != 16;
+  if (own_scales || is_packed || !is_operand(r.format)) add_kept(d, wire, r.at, r.size, own_scales);
+  if (r.format.kind == FormatKind::kAsym && !own_scales && !wire.fixed) wire.below_slot = d.new_slot();
+  if (wire.scaling == Scaling::kDelayed && !wire.fixed) d.summary.calibrates = true;
+  return wire;
+}
+
+/// A wire whose codes come from another one by selection: they keep its scale, and lie in a tensor of their own.
+constexpr Wire selected_wire(Draft& d, Role role, int32_t at, const Wire& from, int32_t size) {
+  Wire wire = from;
+  wire.tensor = d.add_tensor(role, at, d.tensor(from.tensor).format, size, d.options.micro_batch);
+  const bool is_exact =
+      from.kept_scales < 0 && !(from.format.kind == FormatKind::kAsym && from.format.bits == 16);
+  wire.kept = wire.kept_scales = -1;
+  if (from.kept >= 0 && is_exact && role == Role::kActivation) add_kept(d, wire, at, size, false);
   return wire;
 }
 
 /// Whether the error that arrives behind a Quantize already is as it wants it.
 constexpr bool arrives_as_set(Draft& d, const Wire& wire, const LayerPlan& l) {
   const WireSetting& s = l.node.error;
-  if (d.summary.is_float || (s.bits == 0 && s.scale == 0.0f)) return true;
+  if (d.summary.is_float || (s.bits == 0 && s.scale == 0.0f && !s.scaling)) return true;
   const bool same_scale =
       s.scale > 0.0f ? wire.fixed && wire.factor == Scale::from_float(s.scale) : !wire.fixed;
-  return d.tensor(wire.tensor).format == l.formats.error && same_scale;
+  return wire.format == l.formats.error && same_scale && (!s.scaling || *s.scaling == d.recipe.scaling);
+}
+
+/// What the loss passes back: codes of the format's width with one scale.
+constexpr Wire make_loss_wire(Draft& d, const LayerPlan& last) {
+  Format format = last.formats.error;
+  if (!d.summary.is_float) format = sym_format(format.bits);
+  Wire wire;
+  wire.tensor = d.add_tensor(Role::kError, d.logits_layer, format, d.summary.classes, d.options.micro_batch);
+  wire.format = format;
+  wire.rounding = last.formats.error_rounding;
+  wire.scaling = d.recipe.scaling;
+  if (d.summary.loss == Loss::kMse)
+    wire.slot = d.new_slot();
+  else if (!d.summary.is_float)
+    wire.factor = Scale::ratio(1, uint32_t(format.max_code()));
+  return wire;
+}
+
+/// A LayerNorm rounds its errors step by step, each with a unit of its own.
+constexpr void check_norm_error(Draft& d, int32_t i, const Wire& dx) {
+  const int32_t group = dx.format.group;
+  const bool own_scales = dx.kept_scales >= 0 || (dx.kept >= 0 && d.dynamic() && !dx.fixed);
+  const bool in_a_step = group != 0 && d.layer(i).in.channels % group == 0;
+  if (own_scales && !in_a_step && d.layer(i).in.steps > 1)
+    d.fail({.code = ErrorCode::kUnsupported,
+            .detail = Detail::kNormErrorGroups,
+            .found = group,
+            .limit = d.layer(i).in.channels},
+           i);
 }
 
 /// Errors from the loss back to the deepest layer that trains.
 constexpr void make_errors(Draft& d) {
-  const LayerPlan& last = d.layer(d.logits_layer);
-  Wire wire{d.add_tensor(Role::kError, d.logits_layer, last.formats.error, d.summary.classes,
-                         d.options.micro_batch),
-            -1,
-            {}};
-  if (d.summary.loss == Loss::kMse)
-    wire.slot = d.new_slot();
-  else if (!d.summary.is_float)
-    wire.factor = Scale::ratio(1, uint32_t(last.formats.error.max_code()));
+  Wire wire = make_loss_wire(d, d.layer(d.logits_layer));
   d.summary.loss_wire = wire;
   for (int32_t i = d.count() - 1; i >= 0; --i) {
     LayerPlan& l = d.layer(i);
@@ -185,24 +266,34 @@ constexpr void make_errors(Draft& d) {
         l.node.op == Op::kMaxPool1d || l.node.op == Op::kAvgPool1d || l.node.op == Op::kGlobalAvgPool1d;
     if (l.node.has_parameters() || (pools && l.node.stride < l.node.kernel)) {
       const LayerPlan& before = d.layer(i - 1);
-      wire = make_wire(d, Role::kError, i - 1, before.formats.error, l.in.size(), before.node.error);
+      wire = make_wire(d, {Role::kError, i - 1, before.formats.error, l.in.size(),
+                           before.formats.error_rounding, before.node.error});
+      if (l.node.op == Op::kLayerNorm) check_norm_error(d, i, wire);
     } else if (l.node.op == Op::kQuantize && !arrives_as_set(d, wire, l)) {
-      wire = make_wire(d, Role::kError, i - 1, l.formats.error, l.in.size(), l.node.error);
+      wire = make_wire(
+          d, {Role::kError, i - 1, l.formats.error, l.in.size(), l.formats.error_rounding, l.node.error});
     } else if (pools) {
-      wire.tensor =
-          d.add_tensor(Role::kError, i - 1, d.tensor(wire.tensor).format, l.in.size(), d.options.micro_batch);
+      wire = selected_wire(d, Role::kError, i - 1, wire, l.in.size());
       if (l.node.op != Op::kMaxPool1d) wire.factor = wire.factor * Scale::ratio(1, uint32_t(l.node.kernel));
     }
     l.dx = wire;
   }
 }
 
+/// Samples as codes: of the recipe's width, with one scale.
+constexpr Wire make_input_wire(Draft& d) {
+  Wire wire;
+  wire.format = d.recipe.at(0).activation;  // a Quantize may have given the first layer another
+  if (!d.summary.is_float) wire.format = sym_format(wire.format.bits);
+  wire.tensor = d.add_tensor(Role::kActivation, -1, wire.format, d.model.input.size(), d.options.micro_batch);
+  wire.slot = d.new_slot();
+  wire.scaling = d.recipe.scaling;
+  return wire;
+}
+
 /// Activations from the input on, then errors.
-constexpr void make_wires(Draft& d) {
-  const Format input = d.recipe.at(0).activation;  // a Quantize may have given the first layer another
-  Wire wire{d.add_tensor(Role::kActivation, -1, input, d.model.input.size(), d.options.micro_batch),
-            d.new_slot(),
-            {}};
+constexpr Error make_wires(Draft& d) {
+  Wire wire = make_input_wire(d);
   d.summary.input_tensor = wire.tensor;
   d.summary.input_wire = wire;
   if (d.options.input == InputMemory::kStaged)
@@ -212,14 +303,17 @@ constexpr void make_wires(Draft& d) {
     LayerPlan& l = d.layer(i);
     l.x = wire;
     if (i == d.logits_layer) {
-      const Format f = d.summary.is_float ? float32_format() : sym_int32_format();
-      wire = {d.add_tensor(Role::kLogits, i, f, l.out.size(), d.options.micro_batch), -1, {}};
+      wire = {};
+      wire.format = d.summary.is_float ? float32_format() : sym_int32_format();
+      wire.tensor = d.add_tensor(Role::kLogits, i, wire.format, l.out.size(), d.options.micro_batch);
       d.summary.logits_tensor = wire.tensor;
     } else if (l.node.op == Op::kMaxPool1d) {
-      wire.tensor = d.add_tensor(Role::kActivation, i, d.tensor(wire.tensor).format, l.out.size(),
-                                 d.options.micro_batch);
+      wire = selected_wire(d, Role::kActivation, i, wire, l.out.size());
+    } else if (l.node.op == Op::kRelu && !l.fused) {
+      wire.kept = wire.kept_scales = -1;  // it changes the operand only, which therefore stays
     } else if (l.node.makes_sums() || (l.node.op == Op::kQuantize && !l.fused)) {
-      wire = make_wire(d, Role::kActivation, i, l.formats.activation, l.out.size(), l.node.activation);
+      wire = make_wire(d, {Role::kActivation, i, l.formats.activation, l.out.size(),
+                           l.formats.activation_rounding, l.node.activation});
     }
     l.y = wire;
     if (l.node.op == Op::kConv1d) {
@@ -228,6 +322,7 @@ constexpr void make_wires(Draft& d) {
     }
   }
   if (d.training()) make_errors(d);
+  return d.error;
 }
 
 }  // namespace mantissa::planning

@@ -65,21 +65,24 @@ constexpr Target target_of(const TensorView& to, size_t granule) {
   return {unit_of(to, granule), zero_point, {range.low - zero_point, range.high - zero_point}};
 }
 
+/// The scale (with its zero point, or the exponent) that values in the band ask for.
+constexpr void set_scale(const TensorView& to, size_t granule, const Band& band, Rounding rounding) {
+  if (to.format.kind == FormatKind::kBfp) {
+    to.exponents[granule] = bfp_exponent(band, to.format.bits, rounding);
+  } else if (to.format.kind == FormatKind::kAsym) {
+    const AsymScale found = asym_scale(band, to.format.bits);
+    to.scales[granule] = found.scale;
+    to.zero_points[granule] = found.zero_point;
+  } else {
+    to.scales[granule] = sym_scale(band, to.format.bits);
+  }
+}
+
 template <bool from_float>
 constexpr void set_scales(const ConstTensorView& from, const TensorView& to, Rounding rounding) {
   const size_t each = to.granule_elements(), count = granules(to.format, to.elements, to.channels);
-  for (size_t g = 0; g < count; ++g) {
-    const Band band = band_of<from_float>(from, g * each, (g + 1) * each);
-    if (to.format.kind == FormatKind::kBfp) {
-      to.exponents[g] = bfp_exponent(band, to.format.bits, rounding);
-    } else if (to.format.kind == FormatKind::kAsym) {
-      const AsymScale found = asym_scale(band, to.format.bits);
-      to.scales[g] = found.scale;
-      to.zero_points[g] = found.zero_point;
-    } else {
-      to.scales[g] = sym_scale(band, to.format.bits);
-    }
-  }
+  for (size_t g = 0; g < count; ++g)
+    set_scale(to, g, band_of<from_float>(from, g * each, (g + 1) * each), rounding);
 }
 
 constexpr uint32_t random_bits(const ConvertOptions& options, size_t i) {

@@ -60,7 +60,7 @@ constexpr uint32_t body_offset(uint32_t unit) { return rounded_up(kHeaderBytes, 
 template <class Visit>
 constexpr bool for_each_tensor(const PlanView& plan, Visit&& visit) {
   for (const LayerPlan& l : plan.layers)
-    for (int16_t tensor : {l.weight, l.bias, l.weight_momentum, l.bias_momentum})
+    for (int16_t tensor : {l.weight, l.bias, l.weight_scales, l.weight_momentum, l.bias_momentum})
       if (tensor >= 0 && !visit(tensor)) return false;
   return visit(plan.summary.scales_tensor);
 }
@@ -74,23 +74,39 @@ constexpr uint32_t body_bytes(const PlanView& plan) {
   return bytes;
 }
 
+constexpr void add_format(Hash& hash, Format format) {
+  hash.add_byte(uint8_t(format.kind));
+  hash.add_byte(format.bits);
+  hash.add_u32(format.group);
+}
+
 // Taken apart by name, so that a new member does not compile until it is hashed.
+constexpr void add_setting(Hash& hash, const WireSetting& setting) {
+  const auto& [bits, kind, group, scale, zero_point, scaling, rounding] = setting;
+  add_format(hash, {kind, bits, group});
+  hash.add_u32(std::bit_cast<uint32_t>(scale));
+  hash.add_u32(uint32_t(zero_point));
+  hash.add_byte(scaling ? uint8_t(*scaling) : uint8_t(0xFF));
+  hash.add_byte(rounding ? uint8_t(*rounding) : uint8_t(0xFF));
+}
+
 constexpr void add_node(Hash& hash, const Node& node) {
   const auto& [op, outputs, kernel, stride, dilation, groups, padding, pad_left, pad_right, bias, training,
                output, activation, error, epsilon] = node;
-  for (int32_t field :
-       {int32_t(op), outputs, kernel, stride, dilation, groups, int32_t(padding), pad_left, pad_right,
-        int32_t(bias), int32_t(training), int32_t(output), int32_t(activation.bits), int32_t(error.bits)})
+  for (int32_t field : {int32_t(op), outputs, kernel, stride, dilation, groups, int32_t(padding), pad_left,
+                        pad_right, int32_t(bias), int32_t(training), int32_t(output)})
     hash.add_u32(uint32_t(field));
-  for (float field : {activation.scale, error.scale, epsilon}) hash.add_u32(std::bit_cast<uint32_t>(field));
+  hash.add_u32(std::bit_cast<uint32_t>(epsilon));
+  for (const WireSetting& s : {activation, error}) add_setting(hash, s);
 }
 
 constexpr void add_formats(Hash& hash, const LayerFormats& formats) {
-  const auto& [activation, error, weight, parameter, gradient, momentum, bias_gradient] = formats;
-  for (Format format : {activation, error, weight, parameter, gradient, momentum, bias_gradient}) {
-    hash.add_byte(uint8_t(format.kind));
-    hash.add_byte(format.bits);
-  }
+  const auto& [activation, error, weight, parameter, gradient, momentum, bias_gradient, activation_rounding,
+               error_rounding, parameter_rounding] = formats;
+  for (Format format : {activation, error, weight, parameter, gradient, momentum, bias_gradient})
+    add_format(hash, format);
+  for (Rounding rounding : {activation_rounding, error_rounding, parameter_rounding})
+    hash.add_byte(uint8_t(rounding));
 }
 
 }  // namespace checkpoint
@@ -103,11 +119,10 @@ constexpr uint32_t checkpoint_bytes(const PlanView& plan, uint32_t unit) {
 constexpr uint64_t checkpoint_fingerprint(const PlanView& plan) {
   const PlanSummary& s = plan.summary;
   Hash hash;
-  for (uint32_t field :
-       {checkpoint::kVersion, uint32_t(s.input.steps), uint32_t(s.input.channels), uint32_t(s.loss),
-        uint32_t(s.layers), uint32_t(s.slots), uint32_t(s.momentum), uint32_t(s.mode), uint32_t(s.scaling),
-        uint32_t(s.wire_rounding), uint32_t(s.parameter_rounding), uint32_t(s.gradient_accumulation),
-        std::bit_cast<uint32_t>(s.margin), std::bit_cast<uint32_t>(s.decay)})
+  for (uint32_t field : {checkpoint::kVersion, uint32_t(s.input.steps), uint32_t(s.input.channels),
+                         uint32_t(s.loss), uint32_t(s.layers), uint32_t(s.slots), uint32_t(s.momentum),
+                         uint32_t(s.mode), uint32_t(s.scaling), uint32_t(s.gradient_accumulation),
+                         std::bit_cast<uint32_t>(s.margin), std::bit_cast<uint32_t>(s.decay)})
     hash.add_u32(field);
   for (const LayerPlan& l : plan.layers) {
     checkpoint::add_node(hash, l.node);
