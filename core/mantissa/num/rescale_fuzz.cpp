@@ -45,6 +45,15 @@ Scale exact_quotient(Scale a, Scale b) {
   return {uint32_t(carries ? rounded / 2 : rounded), a.exponent - b.exponent - 32 + drop + (carries ? 1 : 0)};
 }
 
+/// What a kernel takes for a factor: shifts of 1 to 62, and where those leave no bit, the smallest factor there is.
+Multiplier exact_multiplier(Scale factor) {
+  if (factor.exponent >= 0) return {INT32_MAX, 1};
+  int64_t mantissa = factor.mantissa;
+  int32_t shift = -factor.exponent;
+  for (; shift > 62; --shift) mantissa /= 2;
+  return {int32_t(mantissa > 0 ? mantissa : 1), shift};
+}
+
 template <class Sum>
 void check_requantize(FuzzInput& in, const std::vector<Sum>& sums) {
   Requantization r{in.scale(), in.scale(), 2 + in.byte() % 15, in.rounding(), {in.word(), in.word()},
@@ -56,7 +65,7 @@ void check_requantize(FuzzInput& in, const std::vector<Sum>& sums) {
   if (is_dynamic) r.scale = dynamic_scale(largest, r.unit, range.high);
   std::vector<int16_t> codes(sums.size());
   const size_t saturated = requantize(all, r, std::span(codes));
-  const Multiplier by = multiplier(exact_quotient(r.unit, r.scale));
+  const Multiplier by = exact_multiplier(exact_quotient(r.unit, r.scale));
   size_t beyond = 0;
   for (size_t i = 0; i < sums.size(); ++i) {
     const Wide exact = exact_code(sums[i], by, r.rounding, random16(r.key, r.first_index + uint32_t(i)));
