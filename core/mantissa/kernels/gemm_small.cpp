@@ -32,7 +32,7 @@ Four add_terms(const int32_t* panel, const int8_t* b, ptrdiff_t step, int32_t te
   return s;
 }
 
-/// Rows m to m + 3 of a, as far as there are any; others are left as they are, and their sums not used.
+/// Rows m to m + 3 of a, as far as there are any; others are 0, and their sums not used.
 void unpack(const Side& a, int32_t m, const Block& block, int32_t* panel) {
   for (int32_t segment = 0; segment < block.segments; ++segment) {
     const Vectors rows = vectors_of(a, m, a.count - m < 4 ? a.count - m : 4, block, segment);
@@ -42,6 +42,8 @@ void unpack(const Side& a, int32_t m, const Block& block, int32_t* panel) {
       for (int32_t k = 0; k < rows.terms; ++k, p += rows.term_stride, word += 4)
         *word = load_code(p, a.element);
     }
+    for (int32_t r = rows.count; r < 4; ++r)
+      for (int32_t k = 0; k < rows.terms; ++k) panel[4 * k + r] = 0;
     panel += ptrdiff_t(4) * block.terms;
   }
 }

@@ -289,6 +289,8 @@ TEST(Gemm, NoTermsGiveZero) {
       c.b = {nullptr, types.b, 3, 0, 1};
       c.store = store;
       ASSERT_NO_FATAL_FAILURE(expect_equal_everywhere(c, 1));
+      c.b = {nullptr, types.b, 1, 21, 7};  // columns side by side
+      ASSERT_NO_FATAL_FAILURE(expect_equal_everywhere(c, 1));
     }
 }
 

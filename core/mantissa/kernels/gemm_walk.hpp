@@ -27,6 +27,7 @@ GemmWalk<T> gemm_walk(const GemmOperand& operand, const GemmShape& shape) {
   if (shape.inner == 1) walk.inner_stride = walk.outer_stride;
   if (shape.outer == 1 || walk.outer_stride == shape.inner * walk.inner_stride || shape.inner == 1)
     walk.inner = gemm_terms(shape);
+  if (walk.inner == 0) walk.inner = 1;  // no terms, but places are divided by it
   return walk;
 }
 

@@ -27,8 +27,10 @@ inline uint32_t upper_product(uint32_t x, uint32_t y) {
 #endif
 }
 
-/// x or -x: negate is 0 or -1.
-constexpr int32_t negate_if(int32_t x, int32_t negate) { return (x ^ negate) - negate; }
+/// x or -x, modulo 2^32: negate is 0 or -1.
+constexpr int32_t negate_if(int32_t x, int32_t negate) {
+  return int32_t(uint32_t(x ^ negate) - uint32_t(negate));
+}
 
 template <bool kBias, bool kRelu, bool kMask>
 uint32_t finish_row(int32_t* sums, int32_t columns, const int32_t* bias, const int8_t* mask) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -52,6 +53,33 @@ void error_is_at_most_half_a_step() {
 TEST(Requantize, ErrorIsAtMostHalfAStep) {
   error_is_at_most_half_a_step<int32_t>();
   error_is_at_most_half_a_step<int64_t>();
+}
+
+/// Where the scale is given, a sum within the range is off by half a step at most, and one beyond it has the nearest end.
+template <class A>
+void error_is_at_most_half_a_step_at_a_given_scale() {
+  EXPECT_TRUE(rc::check([] {
+    const std::vector<A> sums = any_sums<A>();
+    Requantization r{.unit = any_scale(), .bits = *rc::gen::inRange(2, 17)};
+    r.rounding = *rc::gen::element(Rounding::kHalfAway, Rounding::kHalfEven);
+    const CodeRange range = symmetric_range(r.bits);
+    const std::span<const A> all(sums);
+    r.scale = dynamic_scale(std::max<uint64_t>(largest_magnitude(all), 1), r.unit, range.high);
+    r.scale.mantissa = any_scale().mantissa;
+    r.scale = r.scale.shifted(*rc::gen::inRange(-2, 3));
+    std::vector<int16_t> codes(sums.size());
+    requantize(all, r, std::span(codes));
+    for (size_t i = 0; i < sums.size(); ++i) {
+      const double exact = double(sums[i]) * real(r.unit) / real(r.scale);
+      const double nearest = std::clamp(exact, double(range.low), double(range.high));
+      RC_ASSERT(std::fabs(codes[i] - nearest) <= 0.5 + 1.0 / 4096);  // the factor has 31 bits
+    }
+  }));
+}
+
+TEST(Requantize, ErrorIsAtMostHalfAStepAtAGivenScale) {
+  error_is_at_most_half_a_step_at_a_given_scale<int32_t>();
+  error_is_at_most_half_a_step_at_a_given_scale<int64_t>();
 }
 
 TEST(Requantize, CodesStayInTheirWidthAndWhatDoesNotFitIsCounted) {

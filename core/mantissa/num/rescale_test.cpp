@@ -7,33 +7,18 @@
 #include <cmath>
 #include <random>
 
+#include "tests/exact_rescale.hpp"
+
 namespace mantissa {
 namespace {
 
-using Wide = __int128;
+using test::clamped;
+using test::exact_code;
+using test::Wide;
 
 constexpr std::array kRoundings = {Rounding::kHalfAway, Rounding::kHalfEven, Rounding::kFloor,
                                    Rounding::kStochastic};
 constexpr CodeRange kWidest = {-(1 << 30), 1 << 30};
-
-/// floor(x), then up or not by what is left.
-Wide expected_code(Wide accumulator, Multiplier by, Rounding rounding, uint32_t random_bits) {
-  const Wide product = accumulator * by.mantissa, unit = Wide(1) << by.shift;
-  const Wide floor = product >> by.shift, rest = product - floor * unit;
-  switch (rounding) {
-    case Rounding::kHalfAway: return floor + (2 * rest > unit || (2 * rest == unit && product > 0) ? 1 : 0);
-    case Rounding::kHalfEven:
-      return floor + (2 * rest > unit || (2 * rest == unit && floor % 2 != 0) ? 1 : 0);
-    case Rounding::kFloor: return floor;
-    case Rounding::kStochastic:
-      return floor + (rest + (((2 * random_bits + 1) * unit) >> 17) >= unit ? 1 : 0);
-  }
-  return 0;
-}
-
-int32_t clamped(Wide code, CodeRange range) {
-  return int32_t(code < range.low ? range.low : code > range.high ? range.high : code);
-}
 
 TEST(Rescale, SmallExhaustiveWithAllTies) {
   for (Rounding rounding : kRoundings)
@@ -42,7 +27,7 @@ TEST(Rescale, SmallExhaustiveWithAllTies) {
         for (int32_t accumulator = -520; accumulator <= 520; ++accumulator)
           for (uint32_t bits : {0u, 1u, 0x7FFFu, 0x8000u, 0xFFFFu}) {
             const Multiplier by{mantissa, shift};
-            const Wide expected = expected_code(accumulator, by, rounding, bits);
+            const Wide expected = exact_code(accumulator, by, rounding, bits);
             ASSERT_EQ(rescale(accumulator, by, rounding, kWidest, bits), clamped(expected, kWidest))
                 << accumulator << " * " << mantissa << " >> " << shift << " rule " << int(rounding);
             ASSERT_EQ(rescale_wide(accumulator, by, rounding, kWidest, bits), clamped(expected, kWidest))
@@ -73,7 +58,7 @@ TEST(Rescale, RandomAndExtreme) {
     const uint32_t bits = random() & 0xFFFF;
     const CodeRange range = symmetric_range(2 + int(random() % 15));
     ASSERT_EQ(rescale(accumulator, by, rounding, range, bits),
-              clamped(expected_code(accumulator, by, rounding, bits), range))
+              clamped(exact_code(accumulator, by, rounding, bits), range))
         << accumulator << " * " << by.mantissa << " >> " << by.shift << " rule " << int(rounding);
   }
 }
@@ -88,7 +73,7 @@ TEST(RescaleWide, RandomAndExtreme) {
     const uint32_t bits = random() & 0xFFFF;
     const CodeRange range = i % 2 ? kWidest : symmetric_range(8);
     ASSERT_EQ(rescale_wide(accumulator, by, rounding, range, bits),
-              clamped(expected_code(accumulator, by, rounding, bits), range))
+              clamped(exact_code(accumulator, by, rounding, bits), range))
         << accumulator << " * " << by.mantissa << " >> " << by.shift << " rule " << int(rounding);
   }
 }
@@ -100,7 +85,7 @@ TEST(RescaleWide, TiesAtEveryShift) {
         const int64_t accumulator = odd * (int64_t(1) << (shift - 1) / 2);
         const Multiplier by{1 << (shift - 1 - (shift - 1) / 2), shift};  // product = odd * 2^(shift - 1)
         ASSERT_EQ(rescale_wide(accumulator, by, rounding, kWidest, 0x7FFF),
-                  expected_code(accumulator, by, rounding, 0x7FFF))
+                  exact_code(accumulator, by, rounding, 0x7FFF))
             << odd << " halves at shift " << shift << " rule " << int(rounding);
       }
 }

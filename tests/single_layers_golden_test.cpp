@@ -1,0 +1,350 @@
+// Single layers, forward and backward, against the independent model in tools/gold/single_layers.py, bit for bit.
+#include <gtest/gtest.h>
+
+#include "mantissa/kernels/host_targets.hpp"
+#include "mantissa/kernels/kernels_small.hpp"
+#include "mantissa/layers/conv1d.hpp"
+#include "mantissa/losses/cross_entropy.hpp"
+#include "mantissa/num/requantize.hpp"
+#include "tests/golden_file.hpp"
+
+namespace mantissa {
+namespace {
+
+template <class Body>
+void on_every_target(Body body) {
+  body(kernels_ref, "reference");
+  body(kernels_dsp, "cores with DSP instructions");
+  body(kernels_small, "small cores");
+  for (size_t i = 0; host_target_name(i); ++i) {
+    select_host_target(host_target_name(i));
+    body(kernels_hwy, host_target_name(i));
+  }
+  select_host_target("best");
+}
+
+/// Codes of int8 or int16, as the bits need, with zeros around them.
+struct Codes {
+  Codes(int64_t bits, const std::vector<int32_t>& values, size_t before = 0, size_t behind = 0)
+      : element(bits <= 8 ? Element::kInt8 : Element::kInt16),
+        first(before),
+        count(values.size()),
+        narrow(before + count + behind),
+        wide(before + count + behind) {
+    for (size_t i = 0; i < count; ++i) narrow[first + i] = int8_t(wide[first + i] = int16_t(values[i]));
+  }
+  const void* data() const {
+    return element == Element::kInt8 ? static_cast<const void*>(narrow.data() + first) : wide.data() + first;
+  }
+  void* data() { return const_cast<void*>(std::as_const(*this).data()); }
+  GemmOperand operand() const { return {data(), element, 0, 0, 1}; }
+  int32_t operator[](size_t i) const {
+    return element == Element::kInt8 ? narrow[first + i] : wide[first + i];
+  }
+  std::vector<int32_t> values() const {
+    std::vector<int32_t> all;
+    for (size_t i = 0; i < count; ++i) all.push_back((*this)[i]);
+    return all;
+  }
+
+  Element element;
+  size_t first, count;
+  std::vector<int8_t> narrow;
+  std::vector<int16_t> wide;
+};
+
+/// How sums become codes.
+struct GoldenCodes {
+  explicit GoldenCodes(GoldenRow& row)
+      : rounding(Rounding(row.number())),
+        key{uint32_t(row.number()), uint32_t(row.number())},
+        scale(row.scale()),
+        bits(row.number()),
+        codes(row.numbers<int32_t>()),
+        saturated(row.number()) {}
+  Rounding rounding;
+  RandomKey key;
+  Scale scale;
+  int64_t bits;
+  std::vector<int32_t> codes;
+  int64_t saturated;
+};
+
+/// Sums of 32 or 64 bits.
+struct Sums {
+  Sums(size_t n, bool is_wide) : element(is_wide ? Element::kInt64 : Element::kInt32), narrow(n), wide(n) {}
+  void* data() { return element == Element::kInt64 ? static_cast<void*>(wide.data()) : narrow.data(); }
+  std::vector<int64_t> values() const {
+    return element == Element::kInt64 ? wide : std::vector<int64_t>(narrow.begin(), narrow.end());
+  }
+  void expect_codes(const Kernels& kernels, Scale unit, int32_t columns, const GoldenCodes& expected) {
+    Codes found(expected.bits, std::vector<int32_t>(expected.codes.size(), -1));
+    const uint64_t saturated = kernels.rescale_sums({.sums = data(),
+                                                     .element = element,
+                                                     .rows = int32_t(found.count) / columns,
+                                                     .columns = columns,
+                                                     .by = multiplier(unit / expected.scale),
+                                                     .rounding = expected.rounding,
+                                                     .range = symmetric_range(int(expected.bits)),
+                                                     .key = expected.key,
+                                                     .codes = found.data(),
+                                                     .code_element = found.element,
+                                                     .code_stride = columns});
+    EXPECT_EQ(found.values(), expected.codes);
+    EXPECT_EQ(saturated, uint64_t(expected.saturated));
+  }
+
+  Element element;
+  std::vector<int32_t> narrow;
+  std::vector<int64_t> wide;
+};
+
+int32_t largest_code(int64_t bits) { return symmetric_range(int(bits)).high; }
+
+/// A product as the engine asks for it, with the scratch that the variant wants.
+void run(const Kernels& kernels, Gemm g, Sums& sums, ptrdiff_t first, int32_t stride, int32_t block_terms) {
+  g.c = at(sums.data(), sums.element, first);
+  g.c_element = sums.element;
+  g.c_stride = stride;
+  g.store = GemmStore::kOverwrite;
+  g.block_terms = block_terms;
+  const GemmScratch& wants = kernels.gemm->scratch;
+  struct alignas(64) Line {
+    std::byte bytes[64];
+  };
+  std::vector<Line> scratch(
+      wants.use == ScratchUse::kNone ? 0 : wants.bytes(g.shape, g.a.element, g.b.element) / 64 + 1);
+  g.scratch = scratch.data();
+  if (wants.use == ScratchUse::kOperand) kernels.gemm->prepare(g);
+  kernels.gemm->run(g);
+}
+
+struct GoldenConv {
+  explicit GoldenConv(GoldenRow& row) {
+    for (int32_t* number : {&c.in_channels, &c.out_channels, &c.kernel, &c.stride, &c.dilation, &c.groups,
+                            &c.pad_left, &pad_right, &in_steps})
+      *number = int32_t(row.number());
+    c.in_row = c.in_channels;
+    c.out_row = c.out_channels;
+    out_steps = (in_steps + c.pad_left + pad_right - (c.kernel - 1) * c.dilation - 1) / c.stride + 1;
+    for (int64_t* number : {&x_bits, &w_bits, &dy_bits}) *number = row.number();
+  }
+  size_t rows_before() const {
+    const int32_t reach = (c.kernel - 1) * c.dilation - c.pad_left;
+    return size_t(reach > 0 ? (reach + c.stride - 1) / c.stride : 0);
+  }
+  size_t rows_behind() const {
+    return size_t(std::max<int32_t>(0, (in_steps - 1 + c.pad_left) / c.stride - out_steps + 1));
+  }
+
+  ConvGeometry c;
+  int32_t pad_right = 0, in_steps = 0, out_steps = 0;
+  int64_t x_bits = 0, w_bits = 0, dy_bits = 0;
+};
+
+/// Whether so many products may leave 32 bits, with room for a bias, and how many never do.
+struct Width {
+  Width(int64_t terms, int64_t a_bits, int64_t b_bits)
+      : largest(int64_t(largest_code(a_bits)) * largest_code(b_bits)),
+        is_wide(terms * largest >= INT32_MAX - (1 << 24)),
+        block_terms(int32_t(INT32_MAX / largest)) {}
+  int64_t largest;
+  bool is_wide;
+  int32_t block_terms;
+};
+
+Sums conv_forward(const Kernels& kernels, const GoldenConv& t, const Codes& x, const Codes& w) {
+  const ConvGeometry& c = t.c;
+  const Width width(c.fan_in(), t.x_bits, t.w_bits);
+  Sums y(size_t(t.out_steps * c.out_channels), width.is_wide);
+  for (int32_t g = 0; g < c.groups; ++g)
+    run(kernels, forward_view(c, x.operand(), w.operand(), g, 0, t.out_steps), y, g * c.group_out(),
+        c.out_channels, width.block_terms);
+  return y;
+}
+
+Sums conv_backward(const Kernels& kernels, const GoldenConv& t, const Codes& dy, const Codes& w) {
+  const ConvGeometry& c = t.c;
+  const Width width(c.kernel * c.group_out(), t.dy_bits, t.w_bits);
+  Sums dx(size_t(t.in_steps * c.in_channels), width.is_wide);
+  for (int32_t phase = 0; phase < std::min(c.stride, t.in_steps); ++phase)
+    for (int32_t g = 0; g < c.groups; ++g)
+      run(kernels,
+          backward_view(c, backward_phase(c, phase), dy.operand(), w.operand(), g, 0,
+                        (t.in_steps - phase + c.stride - 1) / c.stride),
+          dx, phase * c.in_channels + g * c.group_in(), c.stride * c.in_channels, width.block_terms);
+  return dx;
+}
+
+Sums conv_gradient(const Kernels& kernels, const GoldenConv& t, const Codes& dy, const Codes& x) {
+  const ConvGeometry& c = t.c;
+  const Width width(t.out_steps, t.dy_bits, t.x_bits);
+  Sums dw(size_t(c.out_channels * c.fan_in()), width.is_wide);
+  for (int32_t o = 0; o < c.out_channels; ++o)
+    for (int32_t tap = 0; tap < (c.flat() ? 1 : c.kernel); ++tap)
+      run(kernels, gradient_view(c, dy.operand(), x.operand(), tap, o, 1, t.out_steps), dw,
+          o * c.fan_in() + tap * c.group_in(), c.fan_in(), width.block_terms);
+  return dw;
+}
+
+void check_conv(GoldenRow& row) {
+  const GoldenConv t(row);
+  const ConvGeometry& c = t.c;
+  const bool has_relu = row.number() == 1, passed_relu = row.number() == 1;
+  const size_t inputs = size_t(c.in_channels), outputs = size_t(c.out_channels);
+  const Codes x(t.x_bits, row.numbers<int32_t>(), size_t(c.pad_left) * inputs, size_t(t.pad_right) * inputs);
+  const Codes w(t.w_bits, row.numbers<int32_t>());
+  const auto bias = row.numbers<int32_t>();
+  const Codes dy(t.dy_bits, row.numbers<int32_t>(), t.rows_before() * outputs, t.rows_behind() * outputs);
+  const Scale x_scale = row.scale(), w_scale = row.scale(), dy_scale = row.scale();
+  const auto y_sums = row.numbers<int64_t>();
+  const GoldenCodes y_codes(row);
+  const auto dx_sums = row.numbers<int64_t>();
+  const GoldenCodes dx_codes(row);
+  const auto dw = row.numbers<int64_t>(), db = row.numbers<int64_t>();
+  on_every_target([&](const Kernels& kernels, const char* name) {
+    SCOPED_TRACE(name);
+    Sums y = conv_forward(kernels, t, x, w);
+    kernels.finish_sums({.sums = y.data(),
+                         .element = y.element,
+                         .rows = t.out_steps,
+                         .columns = c.out_channels,
+                         .stride = c.out_channels,
+                         .bias = bias.data(),
+                         .activation = has_relu ? Activation::kRelu : Activation::kNone});
+    EXPECT_EQ(y.values(), y_sums);
+    y.expect_codes(kernels, x_scale * w_scale, c.out_channels, y_codes);
+    Sums dx = conv_backward(kernels, t, dy, w);
+    kernels.finish_sums({.sums = dx.data(),
+                         .element = dx.element,
+                         .rows = t.in_steps,
+                         .columns = c.in_channels,
+                         .stride = c.in_channels,
+                         .mask = passed_relu ? x.data() : nullptr,
+                         .mask_element = x.element,
+                         .mask_stride = c.in_channels});
+    EXPECT_EQ(dx.values(), dx_sums);
+    dx.expect_codes(kernels, dy_scale * w_scale, c.in_channels, dx_codes);
+    EXPECT_EQ(conv_gradient(kernels, t, dy, x).values(), dw);
+    Sums of_bias(outputs, false);
+    kernels.column_sums({.codes = dy.data(),
+                         .element = dy.element,
+                         .rows = t.out_steps,
+                         .columns = c.out_channels,
+                         .stride = c.out_channels,
+                         .sums = of_bias.data(),
+                         .sum_element = of_bias.element});
+    EXPECT_EQ(of_bias.values(), db);
+  });
+}
+
+struct GoldenPool {
+  explicit GoldenPool(GoldenRow& row) {
+    for (int32_t* number : {&shape.channels, &shape.kernel, &shape.stride, &shape.in_steps})
+      *number = int32_t(row.number());
+    shape.out_steps = (shape.in_steps - shape.kernel) / shape.stride + 1;
+    const int64_t x_bits = row.number();
+    dy_bits = row.number();
+    passed_relu = row.number() == 1;
+    x = Codes(x_bits, row.numbers<int32_t>());
+    dy = Codes(dy_bits, row.numbers<int32_t>());
+    y = row.numbers<int64_t>();
+    dx = row.numbers<int64_t>();
+  }
+  bool overlaps() const { return shape.stride < shape.kernel; }
+
+  /// Overlapping windows add errors, which a ReLU before then masks.
+  std::vector<int64_t> overlapping_errors(const Kernels& kernels, bool is_max) const {
+    Sums sums(x.count, false);
+    kernels.overlap_sums({shape, x.element, dy.element, is_max ? x.data() : nullptr, dy.data(), sums.data()});
+    kernels.finish_sums({.sums = sums.data(),
+                         .element = sums.element,
+                         .rows = shape.in_steps,
+                         .columns = shape.channels,
+                         .stride = shape.channels,
+                         .mask = passed_relu ? x.data() : nullptr,
+                         .mask_element = x.element,
+                         .mask_stride = shape.channels});
+    return sums.values();
+  }
+
+  PoolShape shape;
+  int64_t dy_bits = 0;
+  bool passed_relu = false;
+  Codes x{8, {}}, dy{8, {}};
+  std::vector<int64_t> y, dx;
+};
+
+std::vector<int64_t> as_wide(const std::vector<int32_t>& codes) { return {codes.begin(), codes.end()}; }
+
+void check_max_pool(GoldenRow& row) {
+  const GoldenPool p(row);
+  on_every_target([&](const Kernels& kernels, const char* name) {
+    SCOPED_TRACE(name);
+    Codes y(p.x.element == Element::kInt8 ? 8 : 16, std::vector<int32_t>(p.y.size(), 99));
+    kernels.max_pool({p.shape, p.x.element, p.x.data(), y.data()});
+    EXPECT_EQ(as_wide(y.values()), p.y);
+    if (p.overlaps()) {
+      EXPECT_EQ(p.overlapping_errors(kernels, true), p.dx);
+      return;
+    }
+    Codes dx(p.dy_bits, std::vector<int32_t>(p.dx.size(), 99));
+    kernels.max_pool_backward({p.shape, p.x.element, dx.element, p.x.data(), p.dy.data(), dx.data(),
+                               p.passed_relu ? Activation::kRelu : Activation::kNone});
+    EXPECT_EQ(as_wide(dx.values()), p.dx);
+  });
+}
+
+void check_average_pool(GoldenRow& row) {
+  const GoldenPool p(row);
+  const Scale unit = row.scale() / Scale::normalized(uint64_t(p.shape.kernel), 0);
+  const GoldenCodes y_codes(row);
+  on_every_target([&](const Kernels& kernels, const char* name) {
+    SCOPED_TRACE(name);
+    Sums y(p.y.size(), false);
+    kernels.window_sums({p.shape, p.x.element, p.x.data(), y.data()});
+    EXPECT_EQ(y.values(), p.y);
+    y.expect_codes(kernels, unit, p.shape.channels, y_codes);
+    if (p.overlaps()) {
+      EXPECT_EQ(p.overlapping_errors(kernels, false), p.dx);
+      return;
+    }
+    Codes dx(p.dy_bits, std::vector<int32_t>(p.dx.size(), 99));
+    kernels.spread(
+        {p.shape, p.x.element, dx.element, p.passed_relu ? p.x.data() : nullptr, p.dy.data(), dx.data()});
+    EXPECT_EQ(as_wide(dx.values()), p.dx);
+  });
+}
+
+void check_cross_entropy(GoldenRow& row) {
+  const int64_t classes = row.number(), bits = row.number(), label = row.number();
+  const Multiplier exponent = exponent_multiplier(row.scale());
+  auto logits = row.numbers<int32_t>();
+  const int64_t loss = row.number(), prediction = row.number();
+  std::vector<int16_t> errors(size_t(classes), -1);
+  const LossResult found = cross_entropy(logits.data(), int32_t(classes), exponent, int32_t(label),
+                                         largest_code(bits), errors.data());
+  EXPECT_EQ(found.loss_q24, loss);
+  EXPECT_EQ(found.prediction, prediction);
+  EXPECT_EQ(errors, row.numbers<int16_t>());
+}
+
+TEST(Golden, SingleLayers) {
+  for_each_golden_row("single_layers.txt", [](GoldenRow& row, const std::string& text) {
+    SCOPED_TRACE(text);
+    const std::string layer = row.word();
+    if (layer == "conv")
+      check_conv(row);
+    else if (layer == "max")
+      check_max_pool(row);
+    else if (layer == "average")
+      check_average_pool(row);
+    else if (layer == "entropy")
+      check_cross_entropy(row);
+    else
+      ADD_FAILURE() << "there is no layer " << layer;
+  });
+}
+
+}  // namespace
+}  // namespace mantissa

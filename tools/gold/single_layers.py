@@ -1,0 +1,136 @@
+"""Single layers forward and backward, of random shapes: what each makes of codes, in exact integers.
+
+A row begins with what it is. Lists are separated by commas, signals are [steps, channels], "-" is an empty list; a scale is
+mantissa and exponent. R is rounding (0 half away, 1 half even, 2 floor, 3 stochastic), offset and tweak of the random key.
+
+    conv     inputs, outputs, kernel, stride, dilation, groups, padding left and right, steps; bits of x, w, dy; whether y
+             passes a ReLU, whether x has passed one; x, w, bias (sums), dy; scales of x, w, dy; y: sums, R, scale, bits,
+             codes; dx: the same; sums of dw and db. A Linear is one with kernel 1 whose steps are samples.
+    max      channels, kernel, stride, steps; bits of x, dy; whether x has passed a ReLU; x, dy; y, dx (sums if windows overlap)
+    average  the same, but y are sums; then scale of x, and y's R, scale, bits, codes. A global one has all steps in a window.
+    entropy  classes, bits of the errors, label, scale; logits; loss Q24, prediction, codes of the errors
+"""
+from draws import Draws
+from exact import cross_entropy, nearest_scale, over, random_key, times
+from formats import ROUNDINGS, dynamic_scale, requantize
+from layer_sums import (Conv, Pool, average_backward, average_forward, conv_backward, conv_forward, conv_gradients, masked,
+                        max_backward, max_forward, relu)
+
+TARGET, VERSION, SEED = "tests/golden/single_layers.txt", 1, 41
+
+
+def text(*parts):
+    """Numbers, scales and lists of any depth as words."""
+    def flat(rows):
+        return [v for row in rows for v in flat(row)] if isinstance(rows, list) else [rows]
+
+    def word(part):
+        if isinstance(part, tuple):
+            return " ".join(map(str, part))
+        return ",".join(map(str, flat(part))) or "-" if isinstance(part, list) else str(int(part) if part is True or part is False else part)
+    return " ".join(map(word, parts))
+
+
+def codes(draws, bits, *shape, low=None):
+    if shape:
+        return [codes(draws, bits, *shape[1:], low=low) for _ in range(shape[0])]
+    high = 2 ** (bits - 1) - 1
+    least = -high if low is None else low
+    return draws.one_of((least, high, 0, 1)) if draws.chance(20) else draws.between(least, high)
+
+
+def few(draws, bits, *shape, low=None):
+    """Codes of which many are equal, so that windows tie."""
+    if shape:
+        return [few(draws, bits, *shape[1:], low=low) for _ in range(shape[0])]
+    return draws.between(-2 if low is None else low, 2) if draws.chance(70) else codes(draws, bits, low=low)
+
+
+def rounded(draws, sums, unit):
+    """R, scale, bits and codes; some scales are so small that codes saturate."""
+    flat = [v for row in sums for v in row]
+    bits, rule, key = draws.between(2, 16), draws.one_of(ROUNDINGS), random_key(SEED, draws.between(0, 1000), 7)
+    scale = dynamic_scale(max(map(abs, flat)), times(unit, nearest_scale(1)), bits)
+    if draws.chance(30):
+        scale = scale[0], scale[1] - draws.between(1, 3)
+    found, saturated = requantize(flat, unit, scale, bits, rule, key)
+    return text(ROUNDINGS.index(rule), key, scale, bits, found, saturated)
+
+
+def conv_row(draws, conv, steps, bits):
+    x_bits, w_bits, dy_bits = bits
+    has_relu, passed_relu = draws.chance(50), draws.chance(50)
+    x = codes(draws, x_bits, steps, conv.inputs, low=0 if passed_relu else None)
+    w = codes(draws, w_bits, conv.outputs, conv.kernel, conv.inputs // conv.groups)
+    bias = [draws.integer(20) if draws.chance(80) else 0 for _ in range(conv.outputs)]
+    dy = codes(draws, dy_bits, conv.steps(steps), conv.outputs)
+    scales = [draws.scale(-45, -35) for _ in range(3)]
+    y, dx = conv_forward(conv, x, w, bias), conv_backward(conv, x, w, dy)
+    y, dx = relu(y) if has_relu else y, masked(dx, x) if passed_relu else dx
+    dw, db = conv_gradients(conv, x, dy)
+    return text("conv", *conv, steps, *bits, has_relu, passed_relu, x, w, bias, dy, *scales,
+                y, rounded(draws, y, times(scales[0], scales[1])), dx, rounded(draws, dx, times(scales[2], scales[1])), dw, db)
+
+
+def random_conv(draws, is_linear):
+    if is_linear:
+        return Conv(draws.between(1, 24), draws.between(1, 12)), draws.between(1, 5)
+    groups = draws.one_of((1, 1, 2, 3))
+    conv = Conv(groups * draws.between(1, 4), groups * draws.between(1, 4), draws.between(1, 5), draws.between(1, 3),
+                draws.between(1, 3), groups, draws.between(0, 4), draws.between(0, 4))
+    least = max(1, (conv.kernel - 1) * conv.dilation + 1 - conv.left - conv.right)
+    return conv, least + draws.between(0, 8)
+
+
+def pool_input(draws, is_global):
+    bits, dy_bits = draws.one_of((4, 8, 12, 16)), draws.one_of((4, 8, 12, 16))
+    kernel = draws.between(1, 6)
+    pool = Pool(kernel, draws.between(1, kernel + 1))
+    steps = pool.kernel + draws.between(0, 10)
+    if is_global:
+        pool = Pool(steps, steps)
+    channels, passed_relu = draws.between(1, 9), draws.chance(50)
+    x = few(draws, bits, steps, channels, low=0 if passed_relu else None)
+    dy = codes(draws, dy_bits, pool.steps(steps), channels)
+    return pool, text(channels, *pool, steps, bits, dy_bits, passed_relu, x, dy), x, dy, passed_relu
+
+
+def max_row(draws):
+    pool, given, x, dy, passed_relu = pool_input(draws, False)
+    dx = max_backward(pool, x, dy)
+    return text("max", given, max_forward(pool, x), masked(dx, x) if passed_relu else dx)
+
+
+def average_row(draws, is_global):
+    pool, given, x, dy, passed_relu = pool_input(draws, is_global)
+    dx, y, scale = average_backward(pool, len(x), dy), average_forward(pool, x), draws.scale(-45, -20)
+    return text("average", given, y, masked(dx, x) if passed_relu else dx, scale,
+                rounded(draws, y, over(scale, nearest_scale(pool.kernel))))
+
+
+def entropy_row(draws, bits):
+    classes, max_code = draws.between(1, 12), 2 ** (bits - 1) - 1
+    size = draws.between(4, 31)
+    logits, scale = [draws.integer(size) for _ in range(classes)], draws.scale(-30 - size, -26 - size)
+    if draws.chance(20):
+        logits = [logits[0]] * classes
+    if draws.chance(10):
+        logits[0], logits[-1] = -2 ** 31, 2 ** 31 - 1
+    label = draws.between(0, classes - 1)
+    loss, errors = cross_entropy(logits, scale, label, max_code)
+    return text("entropy", classes, bits, label, scale, logits, loss, logits.index(max(logits)), errors)
+
+
+def lines():
+    draws = Draws(SEED)
+    for number in range(120):
+        conv, steps = random_conv(draws, number % 4 == 0)
+        kind = number % 3  # 8-bit operands, operands of 16 bits, whose sums have 64, and a mixture
+        bits = [(8, 8, 8), (16, 16, 16), tuple(draws.between(2, 12) for _ in range(3))][kind]
+        yield conv_row(draws, conv, steps, bits)
+    for number in range(80):
+        yield max_row(draws)
+        yield average_row(draws, number % 4 == 0)
+    for bits in range(2, 17):
+        for _ in range(8):
+            yield entropy_row(draws, bits)
