@@ -108,7 +108,8 @@ nlohmann::ordered_json counts_json(const host::InstructionCounts& counts, const 
   for (const host::StepCount& s : counts.steps)
     j["steps"].push_back({{"step", host::step_name(s.kind)},
                           {"layer", s.layer < 0 ? "" : d.layer_names[static_cast<size_t>(s.layer)]},
-                          {"instructions", s.instructions / batches}});
+                          {"instructions", s.instructions / batches},
+                          {"product", s.product / batches}});
   return j;
 }
 

@@ -54,8 +54,7 @@ if(CLANG_CXX)
   set_tests_properties(check.clang PROPERTIES LABELS slow TIMEOUT 1200 PROCESSORS 2 COST 1000)
 endif()
 
-# And from 64-bit Arm, which an emulator runs; its libraries are Debian's for arm64. Left out are boards, emulated within
-# the emulator, and threads, as there they take minutes; and a missing program, of which the emulator says nothing.
+# And from 64-bit Arm, which an emulator runs; its libraries are Debian's for arm64.
 find_program(AARCH64_CXX aarch64-linux-gnu-g++)
 find_program(QEMU_AARCH64 qemu-aarch64)
 set(aarch64_packages TRUE)
@@ -69,6 +68,6 @@ if(AARCH64_CXX AND QEMU_AARCH64 AND aarch64_packages)
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(check.aarch64 PROPERTIES LABELS slow FIXTURES_SETUP aarch64 TIMEOUT 2400 PROCESSORS 2 COST 1000)
   add_test(NAME check.aarch64_training COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/same_training.py
-    $<TARGET_FILE:mantissa> ${QEMU_AARCH64} -L /usr/aarch64-linux-gnu ${PROJECT_SOURCE_DIR}/build/aarch64/mantissa)
+    $<TARGET_FILE:mantissa> ${QEMU_AARCH64} ${PROJECT_SOURCE_DIR}/build/aarch64/mantissa)
   set_tests_properties(check.aarch64_training PROPERTIES LABELS slow FIXTURES_REQUIRED aarch64 TIMEOUT 600)
 endif()

@@ -82,5 +82,5 @@ endforeach()
 # The example that is C++ alone, from the source that hosts compile.
 foreach(board IN LISTS boards)
   mantissa_firmware(waveforms_${board} ${board} ${PROJECT_SOURCE_DIR}/examples/waveforms/waveforms.cpp
-    ${PROJECT_SOURCE_DIR}/examples/print_board.cpp)
+    ${PROJECT_SOURCE_DIR}/examples/print_board.cpp ${PROJECT_SOURCE_DIR}/firmware/report_stack.cpp)
 endforeach()

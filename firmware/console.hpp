@@ -1,4 +1,4 @@
-// Text on the host's standard output.
+// Text on the host's standard output, or on its standard error.
 // Numbers are written by hand: printf costs more flash than the whole training loop.
 #pragma once
 #include "firmware/semihosting.hpp"
@@ -7,7 +7,7 @@ namespace mantissa::firmware {
 
 class Console {
  public:
-  Console() : out_(":tt", OpenMode::kWriteText) {}
+  explicit Console(OpenMode mode = OpenMode::kWriteText) : out_(":tt", mode) {}
 
   Console& operator<<(const char* text) {
     out_.write(std::as_bytes(std::span(text, std::strlen(text))));

@@ -64,9 +64,24 @@ int main() {
     begin_region(uint8_t(id));
     end_region();
   }
+  // 2 of the region itself, 3 in two parts of it; and a part of none, which is not counted.
+  begin_region<9>();
+  asm volatile("nop");
+  begin_part();
+  asm volatile("nop\n nop");
+  end_region();
+  asm volatile("nop");
+  begin_part();
+  asm volatile("nop");
+  end_region();
+  end_region();
+  begin_part();
+  asm volatile("nop");
+  end_region();
+
   // An id without its hint marks nothing, whatever region is open.
   begin_region<8>();
-  asm volatile("cmp r0, #9" ::: "cc");
+  asm volatile("cmp r0, #9\n cmp r1, #0" ::: "cc");
   end_region();
   return 0;
 }

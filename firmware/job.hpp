@@ -25,7 +25,8 @@ enum class JobTask : uint32_t {
   kCount,  ///< train, with regions for the counter of instructions (tools/qemu/count.cpp): see step_region()
 };
 
-/// Regions of kCount: one for each step of the plan, and within it, but not counted with it, what it holds.
+/// Regions of kCount: one for each step of the plan, whose part is its matrix product; and within it, but not counted with it,
+/// what it holds.
 /// Everything else between the first sample of a batch and the end of its update is kBatchRegion.
 inline constexpr uint8_t kBatchRegion = 255, kReadRegion = 247;
 inline constexpr int32_t kMostCountedLayers = 31;

@@ -13,7 +13,12 @@ template <uint8_t kId>
   asm volatile(".inst.n 0xBF60\n cmp r0, %0" ::"i"(int(kId)) : "cc", "memory");
 }
 
-/// Ends the region that began last.
+/// Begins a part of the region that is open, counted apart from the rest of it. Where none is open, it is not counted.
+[[gnu::always_inline]] inline void begin_part() {
+  asm volatile(".inst.n 0xBF60\n cmp r1, #0" ::: "cc", "memory");
+}
+
+/// Ends the region or part that began last.
 [[gnu::always_inline]] inline void end_region() { asm volatile("mov r10, r10" ::: "memory"); }
 
 /// The same for an id that is known at run time only: it must be in the code, so each has a function, whose return

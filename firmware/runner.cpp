@@ -192,9 +192,25 @@ void print_epoch(Console& console, uint32_t epoch, const EpochSum& sum) {
       << " correct " << uint32_t(sum.correct) << " of " << job().samples << "\n";
 }
 
+/// The kernels, with each matrix product marked as a part of its step.
+constexpr GemmKernel kMarkedProduct = {.scratch = MANTISSA_KERNELS.gemm->scratch,
+                                       .run =
+                                           [](const Gemm& gemm) {
+                                             begin_part();
+                                             MANTISSA_KERNELS.gemm->run(gemm);
+                                             end_region();
+                                           },
+                                       .prepare = MANTISSA_KERNELS.gemm->prepare};
+constexpr Kernels kMarkedKernels = [] {
+  Kernels kernels = MANTISSA_KERNELS;
+  kernels.gemm = &kMarkedProduct;
+  return kernels;
+}();
+
 // Start and end are functions of their own, so that training does not find their variables on its stack.
 [[gnu::noinline]] Result<Engine> bind_job(std::span<std::byte> arena) {
-  return Engine::bind(plan_of_job(), arena, MANTISSA_KERNELS);
+  return Engine::bind(plan_of_job(), arena,
+                      job().task == JobTask::kCount ? kMarkedKernels : MANTISSA_KERNELS);
 }
 
 [[gnu::noinline]] void finish(const Engine& engine, const Memory& memory, ResultFile& file) {

@@ -36,7 +36,8 @@ inline int32_t call(Call which, const uintptr_t* arguments) {
   for (;;) semihosting::call(semihosting::Call::kExitExtended, arguments);
 }
 
-enum class OpenMode : uint32_t { kReadBinary = 1, kWriteText = 4, kWriteBinary = 5 };
+/// ":tt" with kWriteText is the host's standard output, with kAppendText its standard error.
+enum class OpenMode : uint32_t { kReadBinary = 1, kWriteText = 4, kWriteBinary = 5, kAppendText = 8 };
 
 /// A file of the host; paths are relative to the folder in which the emulator runs.
 class File {

@@ -5,6 +5,10 @@
 
 int main();
 
+/// After main: nothing, unless the program links report_stack.cpp.
+extern "C" void at_end();
+[[gnu::weak]] void at_end() {}
+
 extern "C" {
 
 // From sections.ld, all multiples of 4.
@@ -60,7 +64,9 @@ extern "C" {
   uint32_t* stack;
   asm volatile("mov %0, sp" : "=r"(stack));
   for (volatile uint32_t* to = reinterpret_cast<uint32_t*>(__static_end); to < stack;) *to++ = kPaint;
-  exit_with(main());
+  const int code = main();
+  at_end();
+  exit_with(code);
 }
 
 [[noreturn, gnu::used]] void report_fault(const mantissa::firmware::ExceptionFrame* frame) {

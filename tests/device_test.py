@@ -154,6 +154,11 @@ class Device(unittest.TestCase):
         parts = r["between"] + sum(step["instructions"] for step in r["steps"])
         self.assertLess(abs(parts - r["per_step"]), len(r["steps"]) + 1)  # each is rounded down
         self.assertGreater(r["total"], 12 * r["per_step"])
+        with_product = {(step["step"], step["layer"]) for step in r["steps"] if step["product"] > 0}
+        self.assertEqual(with_product, {("forward", "conv1"), ("forward", "conv2"), ("forward", "linear1"), ("backward", "conv2"),
+                                        ("backward", "linear1"), ("gradient", "conv1"), ("gradient", "conv2")})
+        for step in r["steps"]:
+            self.assertLessEqual(step["product"], step["instructions"])
         self.assertEqual({step["layer"] for step in r["steps"] if step["step"] == "forward"},
                          {"conv1", "max_pool1", "conv2", "global_avg_pool1", "linear1"})
         again = self.results("netduinoplus2", "--samples", 6, "--epochs", 2, "--batch", 1, "--count")["instructions"]

@@ -3,4 +3,5 @@
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
-set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -L /usr/aarch64-linux-gnu)
+# Without -L: the cross compiler's own loader does not go with the libc of Debian's arm64, and pthread_create would never return.
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64)

@@ -15,10 +15,19 @@
 namespace mantissa::host {
 namespace {
 
-constexpr int kInputRegions = 31;  // the layer that step_region() makes of -1
+constexpr int kInputRegions = 31;     // the layer that step_region() makes of -1
+constexpr int kPartsOfRegions = 256;  // the part of region id is counted as region id + 256
 
 constexpr StepKind kKinds[] = {StepKind::kOperands, StepKind::kInput,    StepKind::kForward, StepKind::kLoss,
                                StepKind::kBackward, StepKind::kGradient, StepKind::kUpdate};
+
+StepCount& step_of(InstructionCounts& counts, int id) {
+  const auto kind = static_cast<StepKind>(id % 8);
+  const int layer = id / 8 == kInputRegions ? -1 : id / 8;
+  const auto found = std::ranges::find_if(
+      counts.steps, [=](const StepCount& s) { return s.kind == kind && s.layer == layer; });
+  return found != counts.steps.end() ? *found : counts.steps.emplace_back(StepCount{kind, layer, 0, 0});
+}
 
 void add_region(InstructionCounts& counts, int id, uint64_t entries, uint64_t instructions) {
   if (id == firmware::kReadRegion) return;
@@ -27,8 +36,9 @@ void add_region(InstructionCounts& counts, int id, uint64_t entries, uint64_t in
     counts.between = instructions;
     return;
   }
-  const int layer = id / 8;
-  counts.steps.push_back({static_cast<StepKind>(id % 8), layer == kInputRegions ? -1 : layer, instructions});
+  StepCount& step = step_of(counts, id % kPartsOfRegions);
+  step.instructions += instructions;
+  if (id >= kPartsOfRegions) step.product += instructions;
 }
 
 }  // namespace

@@ -13,8 +13,9 @@ namespace mantissa::host {
 
 struct StepCount {
   StepKind kind = StepKind::kForward;
-  int layer = -1;  ///< -1: the input
-  uint64_t instructions = 0;
+  int layer = -1;             ///< -1: the input
+  uint64_t instructions = 0;  ///< its matrix product included
+  uint64_t product = 0;       ///< of the matrix product alone
 };
 
 /// Sums over the counted batches, but for `total`.

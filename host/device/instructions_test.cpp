@@ -9,16 +9,20 @@
 namespace mantissa::host {
 namespace {
 
-/// What the plugin writes: the input, forward of layers 0 and 2, a gradient, reading, and what is between.
+constexpr int kPart = 256;
+
+/// What the plugin writes: the input, forward of layers 0 and 2, a gradient, parts of two of these, reading, and what is between.
 std::string counted() {
   const auto region = [](int id, int entries, int instructions) {
     return "\"" + std::to_string(id) + "\": {\"entries\": " + std::to_string(entries) +
            ", \"instructions\": " + std::to_string(instructions) + "}";
   };
   return "{\"total\": 9000, \"regions\": {" + region(firmware::step_region(StepKind::kInput, -1), 6, 60) +
-         ",\n" + region(firmware::step_region(StepKind::kForward, 0), 6, 600) + ",\n" +
+         ",\n" + region(firmware::step_region(StepKind::kForward, 0), 6, 200) + ",\n" +
+         region(firmware::step_region(StepKind::kForward, 0) + kPart, 9, 400) + ",\n" +
          region(firmware::step_region(StepKind::kForward, 2), 6, 300) + ",\n" +
-         region(firmware::step_region(StepKind::kGradient, 2), 6, 90) + ",\n" +
+         region(firmware::step_region(StepKind::kGradient, 2) + kPart, 6, 70) + ",\n" +
+         region(firmware::step_region(StepKind::kGradient, 2), 6, 20) + ",\n" +
          region(firmware::kReadRegion, 6, 5000) + ",\n" + region(firmware::kBatchRegion, 3, 30) + "}}\n";
 }
 
@@ -37,6 +41,15 @@ TEST(Instructions, AreOfSteps) {
       {-1, StepKind::kInput}, {0, StepKind::kForward}, {2, StepKind::kForward}, {2, StepKind::kGradient}};
   for (size_t i = 0; i < c.steps.size(); ++i)
     EXPECT_EQ(std::pair(c.steps[i].layer, c.steps[i].kind), expected[i]) << i;
+}
+
+/// A product is a part of its step, and counted with it.
+TEST(Instructions, OfProductsAreAlsoCountedAlone) {
+  const InstructionCounts c = parse_counts(counted(), "counts.json");
+  ASSERT_EQ(c.steps.size(), 4u);
+  const std::pair<uint64_t, uint64_t> expected[] = {{60, 0}, {600, 400}, {300, 0}, {90, 70}};
+  for (size_t i = 0; i < 4; ++i)
+    EXPECT_EQ(std::pair(c.steps[i].instructions, c.steps[i].product), expected[i]) << i;
 }
 
 TEST(Instructions, AreCalledInstructions) {

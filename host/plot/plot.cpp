@@ -16,8 +16,10 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <system_error>
 
+#include "host/device/process.hpp"
 #include "host/error.hpp"
 
 extern char** environ;
@@ -181,6 +183,8 @@ std::string contents(std::FILE* file) {
 }
 
 void run_gnuplot(const std::string& script) {
+  const std::optional<fs::path> program = find_program("gnuplot");
+  if (!program) throw Error("gnuplot is not installed; pictures need it: apt-get install gnuplot-nox");
   const File input = scratch_file();
   const File messages = scratch_file();
   if (std::fwrite(script.data(), 1, script.size(), input.get()) != script.size() ||
@@ -196,10 +200,8 @@ void run_gnuplot(const std::string& script) {
   char name[] = "gnuplot", defaults[] = "-d";  // -d: without the user's own settings
   char* arguments[] = {name, defaults, nullptr};
   pid_t child = 0;
-  const int failure = posix_spawnp(&child, name, &files, nullptr, arguments, environ);
+  const int failure = posix_spawn(&child, program->c_str(), &files, nullptr, arguments, environ);
   posix_spawn_file_actions_destroy(&files);
-  if (failure == ENOENT)
-    throw Error("gnuplot is not installed; pictures need it: apt-get install gnuplot-nox");
   if (failure != 0) throw Error(fmt::format("cannot run gnuplot: {}", std::strerror(failure)));
 
   int status = 0;

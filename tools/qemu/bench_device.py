@@ -29,9 +29,14 @@ TEXT = """# Instructions of a training step on boards
 Counted, not measured: these are **instructions, not cycles**. Batch 1, fast kernels; means of {counted} steps after
 {warm_up}, on normally distributed random data. `./dev bench-device` writes this page; here on {date}, {compiler}, seed
 {seed}. Forward, backward (errors of inputs), gradient (of parameters) and update are what layers do; the rest is input,
-loss, operands and the engine itself. Where there is a dash, training does not fit the board. The Cortex-M0's program is
-counted on a board with more memory than the micro:bit.
+loss, operands and the engine itself. Matrix products are counted within these and also alone, with what they pack; what
+a layer does beside is rounding, bias, masks and the loop over tiles. Where there is a dash instead of a step, training
+does not fit the board. The Cortex-M0's program is counted on a board with more memory than the micro:bit.
 """
+LAYER_TEXTS = {
+    "instructions": "Instructions (not cycles) of parts per multiply-add, forward / backward / gradient; the heads say how many "
+                    "multiply-adds each has.\n",
+    "product": "Of the matrix products alone; a dash where a part has none.\n"}
 
 
 def title(model, momentum):
@@ -98,21 +103,20 @@ def step_table(model, momentum, counts):
     return f"\n## {title(model, momentum)}\n\n" + "\n".join(lines) + "\n"
 
 
-def layer_table(model, counts):
-    """Instructions per multiply-add of each layer with parameters: forward / backward / gradient."""
+def layer_table(model, counts, what):
+    """Instructions per multiply-add of each layer with parameters: forward / backward / gradient. What: "instructions" or "product"."""
     work = multiply_adds(model)
     heads = [f"{kind} {i + 1}: {n:,}" for i, (kind, n) in enumerate(work)]
-    lines = ["Instructions per multiply-add, forward / backward / gradient; the heads say how many each product has.\n",
-             f"| core | recipe | {' | '.join(heads)} |", "|---|---|" + "---:|" * len(heads)]
+    lines = [LAYER_TEXTS[what], f"| core | recipe | {' | '.join(heads)} |", "|---|---|" + "---:|" * len(heads)]
     for (core, recipe), counted in counts.items():
         if counted is None:
             continue
         layers = {}
         for step in counted["steps"]:
             if part_of(step) != "other":
-                layers.setdefault(step["layer"], {})[part_of(step)] = step["instructions"]
+                layers.setdefault(step["layer"], {})[part_of(step)] = step[what]
         trained = [parts for parts in layers.values() if "gradient" in parts]
-        cells = [" / ".join(f"{parts[part] / n:.2f}" if part in parts else "–" for part in PARTS[:3])
+        cells = [" / ".join(f"{parts[part] / n:.2f}" if parts.get(part) else "–" for part in PARTS[:3])
                  for parts, (_, n) in zip(trained, work, strict=True)]
         lines.append(f"| {core} | {recipe} | {' | '.join(cells)} |")
     return "\n" + "\n".join(lines) + "\n"
@@ -148,7 +152,7 @@ def main():
             runs = {(core, recipe): pool.submit(run, model, momentum, core, recipe, folder)
                     for core in options.cores for recipe in options.recipes}
             counts = {case: counted.result() for case, counted in runs.items()}
-            part = step_table(model, momentum, counts) + layer_table(model, counts)
+            part = step_table(model, momentum, counts) + "".join(layer_table(model, counts, what) for what in LAYER_TEXTS)
             print(part, end="", flush=True)
             text += part
             raw += [{"model": name, "momentum": momentum, "core": core, "recipe": recipe, "instructions": counted}

@@ -3,9 +3,11 @@
 //
 //   begin of region id (0..255)   .inst.n 0xBF60   a hint that no core knows, so it does nothing; then
 //                                 cmp r0, #id      so that the id is in the code
+//   begin of a part               .inst.n 0xBF60   of the open region: region id + 256. Where none is open, it is none
+//                                 cmp r1, #0
 //   end                           mov r10, r10     nothing, and no compiler writes it
 //
-// A region that begins within another suspends it. Markers belong to no region, but to the total.
+// A region that begins within another suspends it, and so does a part. Markers belong to no region, but to the total.
 // Usage: qemu-system-arm ... -plugin count.so,out=FILE   writes {"total": n, "regions": {"id": {...}}} to FILE.
 // Not with -icount. See firmware/region.hpp.
 #include <array>
@@ -19,7 +21,9 @@
 namespace {
 
 constexpr uint16_t kBegin = 0xBF60, kEnd = 0x46D2;
-constexpr uint16_t kCompareR0 = 0x2800;  // lower byte: the id
+constexpr uint16_t kCompareR0 = 0x2800;                      // lower byte: the id
+constexpr uint16_t kPart = 0x2900;                           // cmp r1, #0
+constexpr uint16_t kRegions = 256, kNowhere = 2 * kRegions;  // regions, their parts, and a part of none
 constexpr size_t kDepth = 16;
 
 /// Instructions of a block that run one after the other, up to the next marker.
@@ -34,8 +38,8 @@ struct Region {
 
 struct Counter {
   std::deque<Run> runs;  ///< one for each piece of translated code; they stay where they are
-  std::array<Region, 256> regions;
-  std::array<uint8_t, kDepth> open = {};
+  std::array<Region, kNowhere + 1> regions;
+  std::array<uint16_t, kDepth> open = {};
   size_t depth = 0;
   bool id_follows = false;  ///< the last instruction was kBegin
   uint64_t total = 0;
@@ -44,12 +48,18 @@ struct Counter {
 };
 Counter& counter = *new Counter;  // never destroyed: on_exit() comes after destructors of static objects
 
-bool is_compare_r0(uint16_t code) { return (code & 0xFF00) == kCompareR0; }
+/// What follows kBegin in a marker.
+bool is_id(uint16_t code) { return (code & 0xFF00) == kCompareR0 || code == kPart; }
 
 /// Runs alone: a marker, or what may be the id of one. Only 16-bit instructions begin with such half-words.
-bool stands_alone(uint16_t code) { return code == kBegin || code == kEnd || is_compare_r0(code); }
+bool stands_alone(uint16_t code) { return code == kBegin || code == kEnd || is_id(code); }
 
-void begin_region(uint8_t id) {
+uint16_t region_of(uint16_t id_code) {
+  if (id_code != kPart) return id_code & 0xFF;
+  return counter.depth == 0 ? kNowhere : counter.open[counter.depth - 1] | kRegions;
+}
+
+void begin_region(uint16_t id) {
   ++counter.regions[id].entries;
   if (counter.depth == kDepth)
     counter.error = "too many regions within each other";
@@ -66,10 +76,10 @@ void end_region() {
 
 void on_run(unsigned, void* data) {
   const Run& run = *static_cast<const Run*>(data);
-  const bool is_id = counter.id_follows && is_compare_r0(run.first);
+  const bool begins = counter.id_follows && is_id(run.first);
   counter.id_follows = run.first == kBegin;
   counter.total += run.instructions;
-  if (is_id) return begin_region(uint8_t(run.first));
+  if (begins) return begin_region(region_of(run.first));
   if (run.first == kEnd) return end_region();
   if (run.first != kBegin && counter.depth > 0)
     counter.regions[counter.open[counter.depth - 1]].instructions += run.instructions;
@@ -98,7 +108,7 @@ void on_exit(qemu_plugin_id_t, void*) {
   } else {
     std::fprintf(out, "{\"total\": %llu, \"regions\": {", static_cast<unsigned long long>(counter.total));
     const char* separator = "";
-    for (size_t id = 0; id < counter.regions.size(); ++id) {
+    for (size_t id = 0; id < kNowhere; ++id) {
       const Region& region = counter.regions[id];
       if (region.entries == 0) continue;
       std::fprintf(out, "%s\n  \"%zu\": {\"entries\": %llu, \"instructions\": %llu}", separator, id,

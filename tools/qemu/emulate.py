@@ -11,6 +11,8 @@ MANTISSA = ROOT / "build/host-release/mantissa"
 FIRMWARE = ROOT / "build"
 CORES = {"microbit": "cm0", "stm32vldiscovery": "cm3", "mps2-an385": "cm3", "netduinoplus2": "cm4", "mps2-an386": "cm4",
          "mps2-an500": "cm7", "mps2-an505": "cm33", "mps3-an547": "cm55"}
+QEMU = ["qemu-system-arm", "-display", "none", "-serial", "null", "-monitor", "none", "-semihosting-config",
+        "enable=on,target=native"]
 
 
 class Model:
@@ -44,6 +46,8 @@ def models(folder):
     """Those of the tables, by name."""
     return {"har": Model("HAR CNN", (9, 128), 6, ROOT / "examples/har/har.toml"),
             "ecg": Model("ECG CNN", (1, 128), 5, ROOT / "examples/ecg/ecg.toml"),
+            "chain": Model("Linear - LayerNorm - Linear", (1, 128), 5, ROOT / "examples/chain/chain.toml"),
+            "mnist": Model("MLP 784-128-10", (784, 1), 10, ROOT / "examples/mnist/mlp.toml"),
             "mlp32": perceptron(32, 16, 10, folder), "mlp64": perceptron(64, 32, 10, folder),
             "mlp784": perceptron(784, 128, 10, folder), "norm256": normalized(256, folder)}
 
@@ -80,3 +84,12 @@ def device_run(model, data, folder, *options, firmware=None, may_be_too_large=Fa
     if run.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, words))}\n{run.stdout}{run.stderr}")
     return json.loads(out.read_text())
+
+
+def run_program(path, board):
+    """Runs a program of its own on a board; returns what subprocess.run() does."""
+    return subprocess.run([*QEMU, "-M", board, "-kernel", path], capture_output=True, text=True, timeout=300)
+
+
+def core_title(board):
+    return f"Cortex-{CORES[board][1:].upper()}"
