@@ -105,7 +105,8 @@ void expect_same_training(const NamedModel& a, const NamedModel& b, Recipe recip
 
 Recipe any_recipe() {
   Recipe recipe = *rc::gen::element(0, 1) == 0 ? int8_recipe() : sym8_recipe();
-  recipe.wire_rounding = *rc::gen::element(Rounding::kHalfAway, Rounding::kHalfEven, Rounding::kFloor);
+  recipe.formats.activation_rounding = recipe.formats.error_rounding =
+      *rc::gen::element(Rounding::kHalfAway, Rounding::kHalfEven, Rounding::kFloor);
   return recipe;
 }
 
@@ -146,7 +147,8 @@ TEST(EqualPaths, AReluFusedIntoSumsEqualsOneOfCodes) {
     const Node wire = any_quantize();
     const Node pool = max_pool1d({.kernel = *rc::gen::inRange(1, 5)});
     Recipe recipe = any_recipe();
-    recipe.wire_rounding = *rc::gen::element(Rounding::kHalfAway, Rounding::kHalfEven);  // floors -1/2 to -1
+    recipe.formats.activation_rounding = recipe.formats.error_rounding =
+        *rc::gen::element(Rounding::kHalfAway, Rounding::kHalfEven);  // floors -1/2 to -1
     const NamedModel fused = {"fused", {16, 3}, {kFirst, relu(), wire, pool, flatten(), wire, kLast}};
     const NamedModel apart = {"apart", {16, 3}, {kFirst, wire, pool, relu(), flatten(), wire, kLast}};
     expect_same_training(fused, apart, recipe, any_options());

@@ -62,12 +62,25 @@ weight_decay = 0.001
                            "small");
 }
 
+/// A built-in recipe, or one of wires and weights in formats that products do not read.
+NamedRecipe recipe_named(const std::string& name, const Description& d) {
+  if (name == "asym")
+    return parse_recipe(
+        "name = 'asym'\nbase = 'int8'\nactivation = 'asym7'\nerror = 'asym9'\nparameter = 'asym5/channel'\n",
+        "asym.toml", d);
+  if (name == "bfp")
+    return parse_recipe(
+        "name = 'bfp'\nbase = 'int8'\nactivation = 'bfp8/4'\nerror = 'sym6/4'\nparameter = 'bfp8/2'\n",
+        "bfp.toml", d);
+  return find_recipe(name, d);
+}
+
 /// An engine, its model, and samples to train on.
 struct TrainingRun {
   explicit TrainingRun(const std::string& recipe_name,
                        BatchOptions options = {.batch = kBatch, .micro_batch = 2},
                        const Description& description = small_model())
-      : TrainingRun(description, find_recipe(recipe_name, description), options) {}
+      : TrainingRun(description, recipe_named(recipe_name, description), options) {}
   TrainingRun(const Description& description, const NamedRecipe& recipe, const BatchOptions& options)
       : host(description, recipe, options, kernels_hwy), x(size_t(kSamples) * 16), labels(kSamples) {
     model.description = description;
@@ -133,7 +146,8 @@ class EachRecipe : public ::testing::TestWithParam<const char*> {
   }
   void TearDown() override { std::filesystem::remove(path()); }
 };
-INSTANTIATE_TEST_SUITE_P(ModelFile, EachRecipe, ::testing::Values("float32", "sym12", "sym8", "int8"),
+INSTANTIATE_TEST_SUITE_P(ModelFile, EachRecipe,
+                         ::testing::Values("float32", "sym12", "sym8", "int8", "asym", "bfp"),
                          [](const auto& recipe) { return std::string(recipe.param); });
 
 TEST_P(EachRecipe, TrainingGoesOnWithTheSameBits) {
@@ -343,6 +357,16 @@ TEST(ModelFile, WhatHoldsNoModelIsNeitherSavedNorLoaded) {
       "another format than the recipe");
   expect_refused(
       "int8", [](SavedModel& m) { m.tensors[2].bits = 8; }, "another format than the recipe");
+  const auto weight_scales = [](SavedModel& m) -> std::vector<std::byte>& {
+    return std::ranges::find(m.tensors, StateRole::kWeightScales, &SavedTensor::role)->data;
+  };
+  expect_refused(
+      "asym", [&](SavedModel& m) { weight_scales(m)[3] = std::byte(0x20); },
+      "the weight scales of layer 'erste Schicht'");
+  expect_refused(
+      "asym", [&](SavedModel& m) { weight_scales(m)[3 * 8 + 1] = std::byte(0x20); }, "a zero point is");
+  expect_refused(
+      "bfp", [&](SavedModel& m) { weight_scales(m)[4] = std::byte(255); }, "an exponent byte is 255");
   expect_refused(
       "int8", [](SavedModel& m) { m.tensors[0].data.pop_back(); }, "has 35 bytes, and its layer needs 36");
   expect_refused(
