@@ -92,6 +92,7 @@ int main(int argc, char** argv) {
   mantissa::cli::add_export(program, chosen);
   mantissa::cli::add_demo(program, chosen);
   mantissa::cli::add_generate(program, chosen);
+  mantissa::cli::add_features(program, chosen);
   mantissa::cli::add_kernels(program, chosen);
   try {
     program.parse(argc, argv);

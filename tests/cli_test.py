@@ -66,7 +66,7 @@ class Cli(unittest.TestCase):
         return copy
 
     def test_help_has_an_example_for_each_command(self):
-        for words in [[], ["train"], ["eval"], ["plan"], ["check"], ["export"], ["demo"], ["generate"], ["generate", "ecg"], ["kernels"],
+        for words in [[], ["train"], ["eval"], ["plan"], ["check"], ["export"], ["demo"], ["generate"], ["generate", "ecg"], ["features"], ["kernels"],
                       ["device"], ["device", "list"], ["device", "run"]]:
             done = self.run_program(*words, "--help")
             self.assertEqual(done.returncode, 0)
