@@ -16,8 +16,10 @@ void add_plan(CLI::App& program, Command& chosen);
 void add_check(CLI::App& program, Command& chosen);
 void add_device(CLI::App& program, Command& chosen);
 void add_export(CLI::App& program, Command& chosen);
+void add_import(CLI::App& program, Command& chosen);
 void add_demo(CLI::App& program, Command& chosen);
 void add_generate(CLI::App& program, Command& chosen);
+void add_features(CLI::App& program, Command& chosen);
 void add_kernels(CLI::App& program, Command& chosen);
 
 inline constexpr int kExitInterrupted = 130;  // as shells have it for Ctrl-C

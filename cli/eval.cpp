@@ -5,6 +5,7 @@
 #include "cli/options.hpp"
 #include "cli/progress.hpp"
 #include "host/data/dataset.hpp"
+#include "host/error.hpp"
 #include "host/file/atomic_file.hpp"
 #include "host/file/model_file.hpp"
 #include "host/report/results.hpp"
@@ -41,6 +42,11 @@ int eval(const EvalArguments& a) {
   host::OverflowGuard guard(engine, d, a.overflow);
 
   const PlanSummary& plan = engine.plan().summary;
+  if (!plan.is_float && plan.scaling == Scaling::kDelayed && !model.progress.calibrated)
+    throw host::Error(fmt::format(
+        "{}: recipe {} sets its scales in the first batch of training, and there has been none; train it: "
+        "mantissa train --resume {}, or import the weights with recipe float32",
+        a.file, model.recipe.name, a.file));
   host::Results r;
   r.model = d.name;
   r.recipe = model.recipe.name;

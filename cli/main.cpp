@@ -90,8 +90,10 @@ int main(int argc, char** argv) {
   mantissa::cli::add_check(program, chosen);
   mantissa::cli::add_device(program, chosen);
   mantissa::cli::add_export(program, chosen);
+  mantissa::cli::add_import(program, chosen);
   mantissa::cli::add_demo(program, chosen);
   mantissa::cli::add_generate(program, chosen);
+  mantissa::cli::add_features(program, chosen);
   mantissa::cli::add_kernels(program, chosen);
   try {
     program.parse(argc, argv);

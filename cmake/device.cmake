@@ -30,12 +30,12 @@ mantissa_device_test(count tools/qemu/count_test.py $<TARGET_FILE:mantissa_count
 mantissa_device_test(errors tests/firmware_test.py $<TARGET_FILE:mantissa> ${PROJECT_SOURCE_DIR}/build)
 mantissa_device_test(run tests/device_test.py $<TARGET_FILE:mantissa> ${PROJECT_SOURCE_DIR}/build)
 
-# Instructions that a host does not have, against the reference; training steps against golden ones.
+# Instructions that a host does not have, against the reference; training steps and features of speech against golden ones.
 foreach(place cm0/mps2-an385 cm3/mps2-an385 cm4/mps2-an386 cm7/mps2-an500 cm33/mps2-an505 cm55/mps3-an547)
   string(REPLACE "/" ";" place ${place})
   list(GET place 0 core)
   list(GET place 1 board)
-  foreach(check kernels chain)
+  foreach(check kernels chain mfcc)
     add_test(NAME device.${check}_${core} COMMAND ${QEMU_ARM} -M ${board} -display none -serial null -monitor none
       -semihosting-config enable=on,target=native -kernel ${PROJECT_SOURCE_DIR}/build/${core}/${check}_check_${board}.elf)
     set_tests_properties(device.${check}_${core} PROPERTIES LABELS device FIXTURES_REQUIRED firmware TIMEOUT 600)

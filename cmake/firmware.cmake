@@ -69,9 +69,9 @@ foreach(board IN LISTS boards)
   mantissa_firmware(count_check_${board} ${board} ${PROJECT_SOURCE_DIR}/firmware/count_check.cpp)
 endforeach()
 
-# Fast kernels against the reference, and training steps against golden ones, on boards with room for it.
+# Fast kernels against the reference, training steps and features of speech against golden ones, on boards with room for it.
 foreach(board IN LISTS boards)
-  foreach(check kernels_check chain_check)
+  foreach(check kernels_check chain_check mfcc_check)
     if(board MATCHES mps)
       mantissa_firmware(${check}_${board} ${board} ${PROJECT_SOURCE_DIR}/firmware/${check}.cpp)
       target_compile_definitions(${check}_${board} PRIVATE MANTISSA_KERNELS=${fast_kernels})

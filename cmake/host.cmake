@@ -5,6 +5,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(Threads REQUIRED)
+find_package(ZLIB REQUIRED)
 
 # Variants of the core's kernels for this machine; Highway chooses the instruction set at run time.
 file(GLOB_RECURSE hwy_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/mantissa/*_hwy.cpp)
@@ -24,7 +25,7 @@ target_sources(mantissa_host PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_
 target_link_libraries(mantissa_host
   PUBLIC mantissa_core mantissa_hwy
   PRIVATE $<BUILD_INTERFACE:mantissa_flags> fmt::fmt nlohmann_json::nlohmann_json tomlplusplus::tomlplusplus
-    Threads::Threads)
+    Threads::Threads ZLIB::ZLIB)
 
 # host/file/model.fbs becomes #include "host/file/model_generated.h".
 file(GLOB_RECURSE schemas CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/host/*.fbs)

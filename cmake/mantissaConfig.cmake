@@ -7,6 +7,7 @@ if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/mantissaHost.cmake AND NOT mantissa_FIND_COM
   find_dependency(nlohmann_json)
   find_dependency(tomlplusplus)
   find_dependency(Threads)
+  find_dependency(ZLIB)
   include(${CMAKE_CURRENT_LIST_DIR}/mantissaHost.cmake)
 endif()
 foreach(component core host)

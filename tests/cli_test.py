@@ -66,7 +66,7 @@ class Cli(unittest.TestCase):
         return copy
 
     def test_help_has_an_example_for_each_command(self):
-        for words in [[], ["train"], ["eval"], ["plan"], ["check"], ["export"], ["demo"], ["generate"], ["generate", "ecg"], ["kernels"],
+        for words in [[], ["train"], ["eval"], ["plan"], ["check"], ["export"], ["demo"], ["generate"], ["generate", "ecg"], ["features"], ["import"], ["kernels"],
                       ["device"], ["device", "list"], ["device", "run"]]:
             done = self.run_program(*words, "--help")
             self.assertEqual(done.returncode, 0)
@@ -252,6 +252,54 @@ class Cli(unittest.TestCase):
         self.expect_error(self.run_program("export", self.model, "-o", self.model / "x"), 1, "ecg.toml/x", "folder")
         self.expect_error(self.run_program("export", self.model, "-o", occupied), 1, "ecg.cpp", "not a regular file")
         self.assertEqual(sorted(path.name for path in occupied.iterdir()), ["ecg.cpp"])
+
+    def test_weights_are_imported_and_trained_on(self):
+        import zipfile
+        model = self.folder / "small.toml"
+        model.write_text('name = "small"\n[input]\nsteps = 128\nchannels = 1\n[output]\nclasses = 5\n[[layer]]\ntype = "flatten"\n'
+                         '[[layer]]\ntype = "linear"\nfeatures = 5\n[training]\nepochs = 1\n')
+        weights, saved = self.folder / "w.npz", self.folder / "imported.mnt"
+        with zipfile.ZipFile(weights, "w") as archive:
+            archive.writestr("net.0.weight.npy", npy((5, 128), "<f8", [i % 7 / 100 for i in range(640)]))
+            archive.writestr("net.0.bias.npy", npy((5,), "<f4", [0.5, 0, 0, 0, 0]))
+        for recipe in ["float32", "int8"]:
+            done = self.run_program("import", model, weights, "--data", self.data, "--recipe", recipe, "-o", saved)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stdout, r"linear1 +net\.0 +by order +weight \[5, 128\], bias \[5\]")
+            done = self.run_program("eval", saved, "--data", self.data)
+            if recipe == "float32":
+                self.assertEqual(done.returncode, 0, done.stderr)
+            else:
+                self.expect_error(done, 1, "imported.mnt: recipe int8 sets its scales in the first batch of training")
+            done = self.run_program("train", "--resume", saved, "--data", self.data)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        done = self.run_program("import", model, weights, "-o", saved)
+        self.assertEqual(self.run_program("eval", saved, "--data", self.data).returncode, 0)
+        other = self.folder / "other.mnt"
+        for words, parts in [(["--map", "linear1=net.1"], ["no tensors 'net.1.weight'", "did you mean 'net.0'?"]),
+                             (["--map", "linear1"], ["LAYER=NAME"])]:
+            self.expect_error(self.run_program("import", model, weights, "-o", other, *words), 1, *parts)
+        self.expect_error(self.run_program("import", self.model, weights, "-o", other), 1, "nothing fits layer 'conv1' (weight [8, 1, 7], bias [8])")
+        self.expect_error(self.run_program("import", model, model, "-o", other), 1, "small.toml: neither .npz nor .safetensors")
+        self.assertFalse(other.exists())
+
+    def test_recordings_become_features(self):
+        def wav(rate, channels=1):
+            sound = struct.pack("<400h", *[(i * 7919) % 20000 - 10000 for i in range(400)])
+            head = struct.pack("<HHIIHH", 1, channels, rate, 2 * rate * channels, 2 * channels, 16)
+            return b"RIFF" + struct.pack("<I", 36 + len(sound)) + b"WAVEfmt " + struct.pack("<I", 16) + head + b"data" + struct.pack("<I", len(sound)) + sound
+        words, out = self.folder / "words", self.folder / "features"
+        words.mkdir()
+        for name in ["0_a_0", "1_a_0", "0_a_9", "1_a_9"]:
+            (words / f"{name}.wav").write_bytes(wav(8000))
+        done = self.run_program("features", words, "-o", out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("2 training and 2 test recordings of 49 frames x 10 features", done.stdout)
+        done = self.run_program("train", SOURCES / "examples/digits/digits.toml", "--data", out, "--epochs", 1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        (words / "0_a_9.wav").write_bytes(wav(16000, 2))
+        self.expect_error(self.run_program("features", words, "-o", self.folder / "no"), 1, "0_a_9.wav: 2 channels, 16000 Hz", "mono, 8000 Hz")
+        self.assertFalse((self.folder / "no").exists())
 
     def test_bad_data_is_one_clear_error(self):
         data = self.copy_of_data("bad")

@@ -81,9 +81,12 @@ std::vector<int64_t> integers(const NpyView& view, const std::string& name) {
     case NpyType::kInt32: return widen<int32_t>(view);
     case NpyType::kUint64: return widen<uint64_t>(view);
     case NpyType::kInt64: return widen<int64_t>(view);
-    case NpyType::kFloat32: break;
+    case NpyType::kFloat16:
+    case NpyType::kFloat32:
+    case NpyType::kFloat64: break;
   }
-  throw Error(fmt::format("{}: labels of type float32; integers are needed: save y.astype(np.uint8)", name));
+  throw Error(fmt::format("{}: labels of type {}; integers are needed: save y.astype(np.uint8)", name,
+                          to_string(view.type)));
 }
 
 /// Labels in 0..classes-1; `classes` = 0 allows as many as there can be.

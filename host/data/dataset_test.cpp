@@ -178,7 +178,7 @@ TEST_F(DatasetFiles, MustHaveTheRightType) {
   write_array<uint8_t>(folder_ / "train_y.npy", "|u1", "(3,)", {0, 2, 1});
   expect_error("train_x.npy: samples of type int32; float32, uint8, int8 or int16 is needed");
   write_array<double>(folder_ / "train_x.npy", "<f8", "(3, 2, 4)", counting<double>(24));
-  expect_error("train_x.npy: elements of type '<f8'");
+  expect_error("train_x.npy: samples of type float64");
 }
 
 TEST_F(DatasetFiles, MustHaveTheShapeOfTheModel) {

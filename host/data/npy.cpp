@@ -32,7 +32,7 @@ struct TypeInfo {
   std::string_view code;  // descr without its byte order
   size_t bytes;
 };
-constexpr std::array<TypeInfo, 9> kTypes = {{
+constexpr std::array<TypeInfo, 11> kTypes = {{
     {NpyType::kFloat32, "float32", "f4", 4},
     {NpyType::kUint8, "uint8", "u1", 1},
     {NpyType::kInt8, "int8", "i1", 1},
@@ -42,6 +42,8 @@ constexpr std::array<TypeInfo, 9> kTypes = {{
     {NpyType::kInt32, "int32", "i4", 4},
     {NpyType::kUint64, "uint64", "u8", 8},
     {NpyType::kInt64, "int64", "i8", 8},
+    {NpyType::kFloat64, "float64", "f8", 8},
+    {NpyType::kFloat16, "float16", "f2", 2},
 }};
 
 const TypeInfo& info(NpyType type) { return kTypes[static_cast<size_t>(type)]; }
@@ -85,7 +87,7 @@ NpyType parse_type(const std::string& descr, const std::string& name) {
     if (has_order && descr.substr(1) == type.code) return type.type;
   }
   throw Error(
-      fmt::format("{}: elements of type '{}'; float32 and integers of 8 to 64 bits are read: "
+      fmt::format("{}: elements of type '{}'; floats and integers of 8 to 64 bits are read: "
                   "save x.astype(np.float32)",
                   name, descr));
 }

@@ -12,7 +12,19 @@
 
 namespace mantissa::host {
 
-enum class NpyType : uint8_t { kFloat32, kUint8, kInt8, kUint16, kInt16, kUint32, kInt32, kUint64, kInt64 };
+enum class NpyType : uint8_t {
+  kFloat32,
+  kUint8,
+  kInt8,
+  kUint16,
+  kInt16,
+  kUint32,
+  kInt32,
+  kUint64,
+  kInt64,
+  kFloat64,
+  kFloat16
+};
 
 /// NumPy's name of the type, for messages: "float32".
 const char* to_string(NpyType type);
@@ -23,7 +35,8 @@ std::string shape_text(std::span<const size_t> shape);
 
 template <class T>
 constexpr NpyType npy_type() {
-  static_assert(std::is_same_v<T, float> || std::is_integral_v<T>);
+  static_assert(std::is_floating_point_v<T> || std::is_integral_v<T>);
+  if constexpr (std::is_same_v<T, double>) return NpyType::kFloat64;
   if constexpr (std::is_same_v<T, float>) return NpyType::kFloat32;
   if constexpr (sizeof(T) == 1) return std::is_signed_v<T> ? NpyType::kInt8 : NpyType::kUint8;
   if constexpr (sizeof(T) == 2) return std::is_signed_v<T> ? NpyType::kInt16 : NpyType::kUint16;

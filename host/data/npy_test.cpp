@@ -90,7 +90,8 @@ TEST(ParseNpy, KnowsEveryType) {
                         {"|i1", NpyType::kInt8, "int8", 1},       {"<u2", NpyType::kUint16, "uint16", 2},
                         {"<i2", NpyType::kInt16, "int16", 2},     {"<u4", NpyType::kUint32, "uint32", 4},
                         {"<i4", NpyType::kInt32, "int32", 4},     {"<u8", NpyType::kUint64, "uint64", 8},
-                        {"<i8", NpyType::kInt64, "int64", 8}};
+                        {"<i8", NpyType::kInt64, "int64", 8},     {"<f8", NpyType::kFloat64, "float64", 8},
+                        {"<f2", NpyType::kFloat16, "float16", 2}};
   for (const Case& c : cases) {
     const std::string header = "{'descr': '"s + c.descr + "', 'fortran_order': False, 'shape': (3,)}";
     const Bytes bytes(
@@ -135,7 +136,7 @@ TEST(ParseNpy, RefusesOtherTypesAndOrders) {
     return file_v1("{'descr': " + descr + ", 'fortran_order': " + order + ", 'shape': (2,)}",
                    std::string(16, '\0'));
   };
-  expect_error(file("'<f8'", "False"), "elements of type '<f8'; float32 and integers");
+  expect_error(file("'<c8'", "False"), "elements of type '<c8'; floats and integers");
   expect_error(file("'|b1'", "False"), "elements of type '|b1'");
   expect_error(file("'|i2'", "False"), "elements of type '|i2'");
   expect_error(file("'i2'", "False"), "elements of type 'i2'");

@@ -5,9 +5,7 @@
 #include <fmt/format.h>
 
 #include <bit>
-#include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <utility>
 
@@ -17,6 +15,7 @@
 #include "host/file/model_check.hpp"
 #include "host/file/model_generated.h"
 #include "host/file/model_state.hpp"
+#include "host/file/read_file.hpp"
 #include "host/model/nearest.hpp"
 #include "host/train/host_plan.hpp"
 
@@ -165,19 +164,6 @@ const stored::Model& verified(std::span<const std::byte> payload, const std::str
   return *stored::GetModel(bytes);
 }
 
-std::vector<std::byte> read_bytes(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
-    throw Error(fmt::format("{}: not a regular file, where a saved model is needed", path.string()));
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  const std::streamoff size = file.tellg();
-  std::vector<std::byte> bytes(size > 0 ? static_cast<size_t>(size) : 0);
-  file.seekg(0);
-  file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  if (!file) throw Error(fmt::format("{}: cannot be read: {}", path.string(), std::strerror(errno)));
-  return bytes;
-}
-
 }  // namespace
 
 std::vector<std::byte> serialize_model(const SavedModel& model) {
@@ -219,7 +205,7 @@ void save_model(const std::filesystem::path& path, const SavedModel& model) {
 }
 
 SavedModel load_model(const std::filesystem::path& path) {
-  return parse_model(read_bytes(path), path.string());
+  return parse_model(read_file(path, "a saved model"), path.string());
 }
 
 }  // namespace mantissa::host
