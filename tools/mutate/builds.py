@@ -44,7 +44,7 @@ class Builds:
         return self.folder / (source.replace("/", "-") + ".o")
 
     def program_of(self, test):
-        return self.folder / pathlib.Path(test).stem
+        return self.folder / test.removesuffix(".cpp").replace("/", "-")
 
     def build(self):
         """All programs from the sources as they are. Raises if that fails."""
@@ -59,7 +59,7 @@ class Builds:
         (self.folder / "build.ninja").write_text("\n".join(lines) + "\n")
         built = run(["ninja", "-C", self.folder])
         if built.returncode != 0:
-            raise RuntimeError(f"the tests do not build without a change:\n{built.stdout}")
+            raise RuntimeError(f"the tests do not build without a change:\n{built.stdout}{built.stderr}")
 
     def linked(self, test):
         """Sources whose objects the program of a test has."""
