@@ -13,9 +13,10 @@ foreach(variant IN LISTS ${MANTISSA_CORE}_variants)
   set(fast_kernels kernels_${variant})
 endforeach()
 
-# Where flash is scarce, only kernels are built for speed: a quarter of the program for one instruction in 150.
+# Where flash is scarce, only kernels of products and updates are built for speed: a quarter of the program for one instruction in 150.
 if(MANTISSA_CORE MATCHES "^cm[03]$")
-  file(GLOB engine_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/mantissa/model/*.cpp)
+  file(GLOB engine_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/mantissa/model/*.cpp
+    ${PROJECT_SOURCE_DIR}/core/mantissa/kernels/kept_ref.cpp)
   set_source_files_properties(${engine_sources} PROPERTIES COMPILE_OPTIONS -Os)
 endif()
 

@@ -17,23 +17,16 @@ struct Int16Codes {
 struct PackedCodes {
   uint8_t* bytes;
   int bits;
-  int32_t load(uint32_t i) const { return unpack_code(bytes, bits, i); }
-  void store(uint32_t i, int32_t code) const { pack_code(bytes, bits, i, code); }
-};
-struct GranuleCodes {
-  PackedCodes packed;
   int32_t zero_point;
-  int32_t load(uint32_t i) const { return packed.load(i) - zero_point; }
-  void store(uint32_t i, int32_t code) const { packed.store(i, code + zero_point); }
+  int32_t load(uint32_t i) const { return unpack_code(bytes, bits, i) - zero_point; }
+  void store(uint32_t i, int32_t code) const { pack_code(bytes, bits, i, code + zero_point); }
 };
-
 template <class Body>
 auto with_codes(const CodeView& view, Body body) {
   if (view.layout == CodeLayout::kOffset16) return body(OffsetCodes{static_cast<int16_t*>(view.data)});
-  if (view.layout == CodeLayout::kGranule)
-    return body(GranuleCodes{{static_cast<uint8_t*>(view.data), view.bits}, view.zero_point});
-  if (view.bits == 16) return body(Int16Codes{static_cast<int16_t*>(view.data)});
-  return body(PackedCodes{static_cast<uint8_t*>(view.data), view.bits});
+  if (view.bits == 16 && view.layout == CodeLayout::kPacked)
+    return body(Int16Codes{static_cast<int16_t*>(view.data)});
+  return body(PackedCodes{static_cast<uint8_t*>(view.data), view.bits, view.zero_point});
 }
 
 inline int32_t magnitude_of(int32_t x) { return x < 0 ? -x : x; }
