@@ -38,7 +38,7 @@ void add_features(CLI::App& program, Command& chosen) {
       "gives\n"
       "49 frames of 10 Mel-frequency cepstral coefficients, the same bits as on a board.\n\n"
       "Example: mantissa features free-spoken-digit-dataset/recordings -o digits\n"
-      "         mantissa train examples/digits/digits.toml --data digits");
+      "         mantissa train examples/spoken_digits/spoken_digits.toml --data digits");
   command->add_option("AUDIO", a->audio, "The recordings: a folder or a .npz")->required()->option_text(" ");
   command->add_option("-o,--output", a->folder, "Folder to write to")->required()->option_text("DIR");
   command->add_option("--test-takes", a->test_takes, "Takes below it are for testing (default: 5)")

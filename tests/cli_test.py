@@ -295,7 +295,7 @@ class Cli(unittest.TestCase):
         done = self.run_program("features", words, "-o", out)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("2 training and 2 test recordings of 49 frames x 10 features", done.stdout)
-        done = self.run_program("train", SOURCES / "examples/digits/digits.toml", "--data", out, "--epochs", 1)
+        done = self.run_program("train", SOURCES / "examples/spoken_digits/spoken_digits.toml", "--data", out, "--epochs", 1)
         self.assertEqual(done.returncode, 0, done.stderr)
         (words / "0_a_9.wav").write_bytes(wav(16000, 2))
         self.expect_error(self.run_program("features", words, "-o", self.folder / "no"), 1, "0_a_9.wav: 2 channels, 16000 Hz", "mono, 8000 Hz")

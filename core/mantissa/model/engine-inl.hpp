@@ -130,8 +130,6 @@ struct Engine::ParameterUpdate {
   ParameterStream stream = ParameterStream::kWeightUpdate;
   Scale unit;           ///< of the integer sums
   Scale mean = {};      ///< of the mean gradient, one unit of the sums that the update reads
-  CodeView codes = {};  ///< of the parameters, or of some that share a scale
-  Scale scale = {};     ///< theirs
   IntegerUpdate integer = {};
   FloatUpdate real = {};
 };

@@ -190,7 +190,7 @@ class Engine {
   UpdateSeen update_granules(const LayerPlan& l, const ParameterUpdate& u, const void* sums, int32_t first,
                              int32_t count);
   bool has_granules(const LayerPlan& l, const ParameterUpdate& u) const;
-  void set_factors(const LayerPlan& l, ParameterUpdate& u) const;
+  void set_factors(const LayerPlan& l, ParameterUpdate& u, const CodeView& codes, Scale scale) const;
   UpdateSeen update_from_codes(const LayerPlan& l, const ParameterUpdate& u, int16_t gradient,
                                GradientGrid* grids, int32_t channels, int16_t slot);
   void update_rows(const LayerPlan& l, const LayerUpdate& update, const void* sums, int32_t row, int32_t rows,

@@ -166,9 +166,7 @@ UpdateSeen Engine::update_granules(const LayerPlan& l, const ParameterUpdate& u,
     const int32_t end =
         int32_t(granule + 1) * each < first + count ? int32_t(granule + 1) * each : first + count;
     ParameterUpdate part = u;
-    part.codes = granule_codes(l, weights, granule);
-    part.scale = unit_of(weights, granule);
-    set_factors(l, part);
+    set_factors(l, part, granule_codes(l, weights, granule), unit_of(weights, granule));
     seen.merge(apply_part(l, part, at(sums, u.sums, at_element - first), at_element, end - at_element));
     at_element = end;
   }

@@ -26,9 +26,7 @@ Engine::LayerUpdate Engine::prepare_update(const LayerPlan& l) const {
     updates_exactly(l.formats) ? prepare_integer(l, *each) : prepare_float(l, *each);
     if (has_granules(l, *each) || l.formats.parameter.is_float())
       continue;  // each granule has factors of its own
-    each->codes = code_view(l, each->tensor);
-    each->scale = state(each->slot).scale;
-    set_factors(l, *each);
+    set_factors(l, *each, code_view(l, each->tensor), state(each->slot).scale);
   }
   return u;
 }
@@ -37,19 +35,19 @@ bool Engine::has_granules(const LayerPlan& l, const ParameterUpdate& u) const {
   return l.layout == ParameterLayout::kGranules && u.tensor == l.weight;
 }
 
-/// What depends on the parameters' scale.
-void Engine::set_factors(const LayerPlan& l, ParameterUpdate& u) const {
+/// What depends on the scale of the parameters, or of some of them.
+void Engine::set_factors(const LayerPlan& l, ParameterUpdate& u, const CodeView& codes, Scale scale) const {
   if (!updates_exactly(l.formats)) {
-    u.real.parameters = u.codes;
-    u.real.scale = u.scale.to_float();
-    u.real.inverse_scale = (Scale{} / u.scale).to_float();
+    u.real.parameters = codes;
+    u.real.scale = scale.to_float();
+    u.real.inverse_scale = (Scale{} / scale).to_float();
     return;
   }
   IntegerUpdate& integer = u.integer;
-  integer.parameters = u.codes;
-  if (u.momentum < 0) return set_plain_factors(integer, settings_, {u.mean, u.scale, {}});
+  integer.parameters = codes;
+  if (u.momentum < 0) return set_plain_factors(integer, settings_, {u.mean, scale, {}});
   const ScaleState& s = state(u.momentum_slot);
-  set_momentum_factors(integer, settings_, {u.mean, u.scale, s.unit.shifted(-integer.momentum_drop)},
+  set_momentum_factors(integer, settings_, {u.mean, scale, s.unit.shifted(-integer.momentum_drop)},
                        s.scale.exponent - s.unit.exponent);
 }
 
