@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBJECTS = ["random_answers", "rescale", "packing", "convert", "requantize", "single_layers", "updates", "trajectory", "chain",
-            "layer_norm", "mse", "sgd_torch", "layers_torch"]
+            "kept", "layer_norm", "mse", "sgd_torch", "layers_torch"]
 
 
 def text_of(name: str, subject) -> str:
