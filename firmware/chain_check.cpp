@@ -17,7 +17,6 @@ int main() {
   };
   for (const Kernels* kernels : {&kernels_ref, &MANTISSA_KERNELS})
     for (int32_t micro_batch : {kChainBatch, int32_t(1)}) run_chains(memory, micro_batch, *kernels, report);
-  out << uint32_t(kAllChains) << " networks, " << kChainBatches << " batches each, " << wrong
-      << " wrong\n";
+  out << uint32_t(kAllChains) << " networks, " << kChainBatches << " batches each, " << wrong << " wrong\n";
   return wrong == 0 ? 0 : 1;
 }

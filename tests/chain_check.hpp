@@ -8,17 +8,21 @@
 namespace mantissa::test {
 
 struct ChainWireScale {
-  int32_t layer;     ///< that rounds it (what lies behind a ReLU or Quantize counts as its producer's); the loss comes last
+  int32_t
+      layer;  ///< that rounds it (what lies behind a ReLU or Quantize counts as its producer's); the loss comes last
   int32_t backward;  ///< 0: the layer's output, 1: the error of its input
-  int32_t scale[2];   ///< of the operand: mantissa, exponent
-  int32_t lowest[2];  ///< Asym with one scale that follows the sums: the magnitude of the lowest value; else zeros
+  int32_t scale[2];  ///< of the operand: mantissa, exponent
+  int32_t lowest
+      [2];  ///< Asym with one scale that follows the sums: the magnitude of the lowest value; else zeros
 };
 struct ChainState {
   int32_t steps;         ///< trained so far
   const int16_t* codes;  ///< of weights and biases, layer by layer, as stored
   const int16_t* momentum;
-  const int32_t (*parameter_scales)[2];  ///< of each weight tensor, its momentum, each bias tensor, its momentum
-  const int32_t (*granules)[3];  ///< of weights with several: mantissa, exponent, zero point; or 0, exponent byte, 0
+  const int32_t (
+      *parameter_scales)[2];  ///< of each weight tensor, its momentum, each bias tensor, its momentum
+  const int32_t (
+      *granules)[3];  ///< of weights with several: mantissa, exponent, zero point; or 0, exponent byte, 0
   const ChainWireScale* wire_scales;  ///< as they are for the next step
 };
 struct Chain {
@@ -79,12 +83,9 @@ static_assert(std::size(kNetworks) == std::size(kChains));
 // Wires and weights that products do not read.
 constexpr WireSetting kAsRecipe = {};
 constexpr WireSetting kDynamic = {.bits = 8, .scaling = Scaling::kDynamic};
-constexpr WireSetting kDynamicBand = {.bits = 7,
-                                      .kind = FormatKind::kAsym,
-                                      .scaling = Scaling::kDynamic,
-                                      .rounding = Rounding::kStochastic};
-constexpr WireSetting kFixedBand = {
-    .bits = 8, .kind = FormatKind::kAsym, .scale = 0.05f, .zero_point = -20};
+constexpr WireSetting kDynamicBand = {
+    .bits = 7, .kind = FormatKind::kAsym, .scaling = Scaling::kDynamic, .rounding = Rounding::kStochastic};
+constexpr WireSetting kFixedBand = {.bits = 8, .kind = FormatKind::kAsym, .scale = 0.05f, .zero_point = -20};
 constexpr WireSetting kOtherBand = {.bits = 8, .kind = FormatKind::kAsym, .scale = 0.04f, .zero_point = 31};
 
 constexpr WireSetting setting(Format f, std::optional<Rounding> rounding = {}) {

@@ -7,7 +7,8 @@ import math
 from fractions import Fraction
 from types import SimpleNamespace
 
-from exact import (clamp, multiplier, nearest_scale, over, random16, random_key, ratio, rescale, shifted, times, value)
+from exact import (clamp, multiplier, nearest_scale, over, random16, random_key, ratio, rescale, shifted, times, value,
+                   whole)
 from formats import Format, Tensor, convert, exponent_byte, rescaled, set_scales, sum_of
 from network import (DECAY, INIT, MARGIN, ONE, REFIT, WEIGHT, Codes, Parameter, Wire, fit)
 
@@ -21,6 +22,15 @@ def above(s):
 
 def below(s):
     return max(0, -s)
+
+
+def largest_on(side, sums):
+    """What the scale of a band is made from, above or below zero. Sums with units of their own come to a finer one by their value."""
+    if sums.factors is None:
+        return sums.largest(side)[0]
+    fine = shifted(sums.unit, -24)
+    each = [(max(map(side, row)), unit) for row, unit in zip(sums.rows, sums.units())]
+    return max(whole(over(times(nearest_scale(m), unit), fine)) if m else 0 for m, unit in each)
 
 
 class KeptWire(Wire):
@@ -94,7 +104,7 @@ class KeptWire(Wire):
 
     def round(self, sums, calibrating, passed_relu=False):
         m, self.unit = sums.largest()
-        highest, lowest = sums.largest(above)[0], sums.largest(below)[0]
+        highest, lowest = (largest_on(side, sums) for side in (above, below))
         if calibrating:
             self.follow(m, highest, lowest, is_first=True)
         self.seen = max(self.seen, m)

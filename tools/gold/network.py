@@ -237,6 +237,8 @@ class Stage:
         out = self.layer.forward(x)
         if self.relu:
             out = out._replace(rows=[[max(0, s) for s in row] for row in out.rows])
+            if not self.y:
+                out = out._replace(passed_relu=True)
         return self.y.round(out, calibrating, self.relu) if self.y else out
 
     def backward(self, dy, calibrating):
