@@ -1,15 +1,55 @@
-// Networks with LayerNorm, Quantize and both losses against an independent implementation in exact integers, bit for bit.
-// Without heap, so that boards run it as hosts do. The numbers and the networks come from tools/gold/chain.py.
+// Networks with LayerNorm, Quantize and both losses, and wires and weights in all formats, against an independent implementation
+// in exact integers, bit for bit. Without heap, so that boards run it as hosts do. The numbers and the networks come from
+// tools/gold/chain.py and tools/gold/kept.py.
 #pragma once
 #include "mantissa/model/engine.hpp"
 #include "mantissa/tensor/pack.hpp"
 
 namespace mantissa::test {
 
+struct ChainWireScale {
+  int32_t
+      layer;  ///< that rounds it (what lies behind a ReLU or Quantize counts as its producer's); the loss comes last
+  int32_t backward;  ///< 0: the layer's output, 1: the error of its input
+  int32_t scale[2];  ///< of the operand: mantissa, exponent
+  int32_t lowest
+      [2];  ///< Asym with one scale that follows the sums: the magnitude of the lowest value; else zeros
+};
+struct ChainState {
+  int32_t steps;         ///< trained so far
+  const int16_t* codes;  ///< of weights and biases, layer by layer, as stored
+  const int16_t* momentum;
+  const int32_t (
+      *parameter_scales)[2];  ///< of each weight tensor, its momentum, each bias tensor, its momentum
+  const int32_t (
+      *granules)[3];  ///< of weights with several: mantissa, exponent, zero point; or 0, exponent byte, 0
+  const ChainWireScale* wire_scales;  ///< as they are for the next step
+};
+struct Chain {
+  const char* name;
+  uint64_t seed;
+  uint32_t weight_decay, input_range;  ///< bits of float32
+  int32_t elements;                    ///< of one sample
+  int32_t parameters, codes, wires;    ///< tensors, elements of all of them, scales of wires
+  const uint32_t* x;
+  const int32_t* labels;    ///< or null
+  const uint32_t* targets;  ///< or null
+  int64_t loss_q24[10];     ///< of each step, the sum over its samples
+  ChainState after[2];
+};
+inline constexpr int32_t kChainBatch = 4, kChainBatches = 10;
+
 #include "tests/golden/chain.inc"
+#include "tests/golden/kept.inc"
 
 inline constexpr size_t kChainLayers = 6;
-inline constexpr uint32_t kChainArena = 16 * 1024;
+inline constexpr uint32_t kChainArena = 24 * 1024;
+
+/// What a golden run trains, and in which numbers.
+struct ChainNetwork {
+  Model model;
+  Recipe recipe = int8_recipe();
+};
 
 constexpr Node kSym8 = quantize({{.bits = 8}, {.bits = 8}});
 constexpr Node kFlat[] = {linear({.features = 16, .output = Output::kAccumulator}), kSym8, layer_norm(),
@@ -27,21 +67,87 @@ constexpr Node kApart[] = {kConv,
 constexpr Node kTurned[] = {kConv, layer_norm(), quantize({{.bits = 7}, {.bits = 6}}), global_avg_pool1d(),
                             linear({.features = 4})};
 
-/// The network of kChains[i].
-inline Model chain_model(size_t i) {
-  constexpr Shape kVector = {1, 12}, kSignal = {5, 6};
-  const Model models[] = {{kVector, kFlat},
-                          {kVector, kFlat},
-                          {kVector, kFlat, Loss::kMse},
-                          {kVector, kFlat, Loss::kMse},
-                          {kVector, kMixed},
-                          {kSignal, kSteps},
-                          {kSignal, kApart},
-                          {kSignal, kTurned},
-                          {kVector, kFlat, Loss::kMse}};
-  static_assert(std::size(models) == std::size(kChains));
-  return models[i];
+constexpr Shape kVector = {1, 12}, kSignal = {5, 6};
+
+constexpr ChainNetwork kNetworks[] = {{{kVector, kFlat}},
+                                      {{kVector, kFlat}},
+                                      {{kVector, kFlat, Loss::kMse}},
+                                      {{kVector, kFlat, Loss::kMse}},
+                                      {{kVector, kMixed}},
+                                      {{kSignal, kSteps}},
+                                      {{kSignal, kApart}},
+                                      {{kSignal, kTurned}},
+                                      {{kVector, kFlat, Loss::kMse}}};
+static_assert(std::size(kNetworks) == std::size(kChains));
+
+// Wires and weights that products do not read.
+constexpr WireSetting kAsRecipe = {};
+constexpr WireSetting kDynamic = {.bits = 8, .scaling = Scaling::kDynamic};
+constexpr WireSetting kDynamicBand = {
+    .bits = 7, .kind = FormatKind::kAsym, .scaling = Scaling::kDynamic, .rounding = Rounding::kStochastic};
+constexpr WireSetting kFixedBand = {.bits = 8, .kind = FormatKind::kAsym, .scale = 0.05f, .zero_point = -20};
+constexpr WireSetting kOtherBand = {.bits = 8, .kind = FormatKind::kAsym, .scale = 0.04f, .zero_point = 31};
+
+constexpr WireSetting setting(Format f, std::optional<Rounding> rounding = {}) {
+  return {.bits = f.bits, .kind = f.kind, .group = f.group, .rounding = rounding};
 }
+constexpr WireSetting kWide = setting(asym_format(16));
+constexpr WireSetting kBlocks = setting(bfp_format(8, 4)), kBlockErrors = setting(bfp_format(6, 4));
+constexpr WireSetting kGroups = setting(sym_format(5, 8), Rounding::kStochastic);
+constexpr WireSetting kGroupErrors = setting(sym_format(6, 4), Rounding::kStochastic);
+constexpr WireSetting kBandGroups = setting(asym_format(9, 4), Rounding::kHalfEven);
+constexpr WireSetting kBandErrors = setting(asym_format(10), Rounding::kStochastic);
+constexpr WireSetting kNarrowErrors = setting(asym_format(5), Rounding::kHalfEven);
+/// The chain on 12 features with those wires behind the first Linear and LayerNorm.
+constexpr auto flat_as(const WireSetting& y, const WireSetting& dx, const WireSetting& second) {
+  return make_model(kVector, linear({.features = 16}), quantize({y, dx}), layer_norm(),
+                    quantize({second, dx}), linear({.features = 4}));
+}
+constexpr auto flat_as(const WireSetting& y, const WireSetting& dx) { return flat_as(y, dx, y); }
+constexpr auto kAsymWide = flat_as(kWide, kAsRecipe);
+constexpr auto kBfp = flat_as(kBlocks, kBlockErrors);
+constexpr auto kInGroups = flat_as(kGroups, kGroupErrors);
+constexpr auto kOfSamples = flat_as(kDynamic, kDynamic);
+constexpr auto kFixed = flat_as(kFixedBand, kAsRecipe, kOtherBand);
+constexpr auto kBandOfSamples = flat_as(kDynamicBand, kNarrowErrors);
+constexpr auto kMixedKinds = flat_as(kBandGroups, kBandErrors);
+constexpr Node kPooled[] = {kConv, relu(), max_pool1d({.kernel = 3}), layer_norm(), linear({.features = 4})};
+constexpr Node kAlone[] = {kConv, max_pool1d({.kernel = 3}), relu(), layer_norm(), linear({.features = 4})};
+
+constexpr Recipe with_formats(LayerFormats formats, WireMemory memory = WireMemory::kOperands) {
+  Recipe recipe = int8_recipe();
+  recipe.formats = formats;
+  recipe.wire_memory = memory;
+  return recipe;
+}
+constexpr Recipe with_wires(Format activation, Format error, Rounding error_rounding = Rounding::kHalfAway) {
+  LayerFormats f = int8_recipe().formats;
+  f.activation = activation;
+  f.error = error;
+  f.error_rounding = error_rounding;
+  return with_formats(f, WireMemory::kPacked);
+}
+constexpr Recipe with_weights(Format parameter) {
+  LayerFormats f = int8_recipe().formats;
+  f.parameter = parameter;
+  return with_formats(f);
+}
+
+constexpr ChainNetwork kKeptNetworks[] = {
+    {{kSignal, kSteps}, with_wires(asym_format(8), asym_format(8))},
+    {kAsymWide},
+    {kBfp},
+    {kInGroups},
+    {kOfSamples},
+    {kFixed},
+    {{kSignal, kSteps}, with_weights(sym_format(4, kPerChannel))},
+    {{kVector, kFlat}, with_weights(asym_format(6))},
+    {{kVector, kFlat}, with_weights(bfp_format(8, 4))},
+    {{kSignal, kPooled}, with_wires(sym_format(5), sym_format(8))},
+    {kBandOfSamples},
+    {{kSignal, kAlone}, with_wires(asym_format(6), bfp_format(7, 4), Rounding::kFloor)},
+    {{kVector, kMixedKinds.nodes, Loss::kMse}, with_weights(asym_format(5, 8))}};
+static_assert(std::size(kKeptNetworks) == std::size(kKeptChains));
 
 /// Where a run leaves the golden one: the step, and what differs there.
 struct ChainDifference {
@@ -59,14 +165,14 @@ struct ChainRun {
   Proof proofs[max_proofs(kChainLayers)];
   alignas(kArenaAlignment) std::byte arena[kChainArena];
 
-  Result<Engine> bind(size_t chain, const Recipe& recipe, int32_t micro_batch, const Kernels& kernels) {
+  Result<Engine> bind(const ChainNetwork& network, int32_t micro_batch, const Kernels& kernels) {
     int16_t order[max_tensors(kChainLayers)] = {};
     const PlanOptions options = {.batch = kChainBatch,
                                  .micro_batch = micro_batch,
                                  .alignment = int32_t(kArenaAlignment),
                                  .scratch = kernels.gemm->scratch};
     const Result<PlanSummary> made =
-        plan_into(chain_model(chain), recipe, options, {layers, tensors, steps, proofs}, order);
+        plan_into(network.model, network.recipe, options, {layers, tensors, steps, proofs}, order);
     if (!made.ok()) return made.error;
     const PlanSummary& s = made.value;
     return Engine::bind(
@@ -101,7 +207,7 @@ class ChainComparison {
       : engine_(engine), state_(state) {
     difference_.step = state.steps;
     for (const LayerPlan& l : engine.plan().layers) {
-      compare_parameter(l.weight, l.weight_momentum, l.weight_slot, l.weight_momentum_slot);
+      compare_parameter(l.weight, l.weight_momentum, l.weight_slot, l.weight_momentum_slot, l.weight_scales);
       compare_parameter(l.bias, l.bias_momentum, l.bias_slot, l.bias_momentum_slot);
     }
     for (int32_t i = 0; i < chain.wires; ++i) compare_wire(i, state.wire_scales[i]);
@@ -117,21 +223,46 @@ class ChainComparison {
     expect(what, at, found.mantissa, expected[0]);
     expect(what, at, found.exponent, expected[1]);
   }
-  void compare_parameter(int16_t tensor, int16_t momentum, int16_t slot, int16_t momentum_slot) {
+  int32_t code(int16_t of, int32_t i) const {
+    const int bits = engine_.plan().tensors[size_t(of)].format.bits;
+    return unpack_code(reinterpret_cast<const uint8_t*>(engine_.bytes(of).data()), bits, size_t(i));
+  }
+  void compare_parameter(int16_t tensor, int16_t momentum, int16_t slot, int16_t momentum_slot,
+                         int16_t scales = -1) {
     if (tensor < 0) return;
-    const auto code = [this](int16_t of, int32_t i) {
-      return unpack_code(reinterpret_cast<const uint8_t*>(engine_.bytes(of).data()), 16, size_t(i));
-    };
     const int32_t count = engine_.plan().tensors[size_t(tensor)].elements;
     for (int32_t i = 0; i < count; ++i, ++codes_) {
       expect("parameter", codes_, code(tensor, i), state_.codes[codes_]);
       expect("momentum", codes_, code(momentum, i), state_.momentum[codes_]);
     }
-    expect_scale("scale of parameter", scales_ / 2, engine_.state(slot).scale,
-                 state_.parameter_scales[scales_]);
+    if (scales >= 0)
+      compare_granules(tensor, scales);
+    else
+      expect_scale("scale of parameter", scales_ / 2, engine_.state(slot).scale,
+                   state_.parameter_scales[scales_]);
     expect_scale("scale of momentum", scales_ / 2, engine_.state(momentum_slot).scale,
                  state_.parameter_scales[scales_ + 1]);
     scales_ += 2;
+  }
+  /// Scales, then zero points; or exponents.
+  void compare_granules(int16_t tensor, int16_t scales) {
+    const Tensor& weights = engine_.plan().tensors[size_t(tensor)];
+    const Format format = weights.format;
+    const int32_t channels = engine_.plan().layers[size_t(weights.layer)].out.channels;
+    const size_t count = mantissa::granules(format, size_t(weights.elements), size_t(channels));
+    const auto* bytes = reinterpret_cast<const uint8_t*>(engine_.bytes(scales).data());
+    const auto word = [&](size_t at) { return unpack_code(bytes + at, 16, 0) & 0xFFFF; };
+    for (size_t g = 0; g < count; ++g, ++granules_) {
+      const int32_t(&expected)[3] = state_.granules[granules_];
+      if (format.kind == FormatKind::kBfp) {
+        expect("exponent", granules_, bytes[g], expected[1]);
+        continue;
+      }
+      expect("mantissa of granule", granules_, word(8 * g) | word(8 * g + 2) << 16, expected[0]);
+      expect("exponent of granule", granules_, word(8 * g + 4) | word(8 * g + 6) << 16, expected[1]);
+      if (format.kind == FormatKind::kAsym)
+        expect("zero point", granules_, unpack_code(bytes + 8 * count, 16, g), expected[2]);
+    }
   }
   void compare_wire(int32_t i, const ChainWireScale& expected) {
     const PlanView& plan = engine_.plan();
@@ -139,18 +270,20 @@ class ChainComparison {
     const LayerPlan& l = plan.layers[size_t(is_loss ? 0 : expected.layer)];
     const Wire& wire = is_loss ? plan.summary.loss_wire : expected.backward != 0 ? l.dx : l.y;
     expect_scale("scale of wire", i, engine_.state(wire.slot).scale * wire.factor, expected.scale);
+    if (expected.lowest[0] != 0)
+      expect_scale("lowest value of wire", i, engine_.state(wire.below_slot).scale, expected.lowest);
   }
 
   const Engine& engine_;
   const ChainState& state_;
   ChainDifference difference_;
-  int32_t codes_ = 0, scales_ = 0;
+  int32_t codes_ = 0, scales_ = 0, granules_ = 0;
 };
 
-/// Ten batches of kChains[i] from the start.
-inline ChainDifference run_chain(ChainRun& memory, size_t i, int32_t micro_batch, const Kernels& kernels) {
-  const Chain& chain = kChains[i];
-  Result<Engine> bound = memory.bind(i, int8_recipe(), micro_batch, kernels);
+/// Ten batches from the start.
+inline ChainDifference run_chain(ChainRun& memory, const Chain& chain, const ChainNetwork& network,
+                                 int32_t micro_batch, const Kernels& kernels) {
+  Result<Engine> bound = memory.bind(network, micro_batch, kernels);
   if (!bound.ok()) return {.what = "plan", .found = int64_t(bound.error.code)};
   Engine& engine = bound.value;
   engine.initialize(chain.seed);
@@ -166,5 +299,15 @@ inline ChainDifference run_chain(ChainRun& memory, size_t i, int32_t micro_batch
   }
   return {};
 }
+
+/// All networks; `report` gets the golden run and where it was left.
+template <class Report>
+void run_chains(ChainRun& memory, int32_t micro_batch, const Kernels& kernels, Report&& report) {
+  for (size_t i = 0; i < std::size(kChains); ++i)
+    report(kChains[i], run_chain(memory, kChains[i], kNetworks[i], micro_batch, kernels));
+  for (size_t i = 0; i < std::size(kKeptChains); ++i)
+    report(kKeptChains[i], run_chain(memory, kKeptChains[i], kKeptNetworks[i], micro_batch, kernels));
+}
+inline constexpr size_t kAllChains = std::size(kChains) + std::size(kKeptChains);
 
 }  // namespace mantissa::test

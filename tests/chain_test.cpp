@@ -1,4 +1,5 @@
-// The chain Linear - Quantize - LayerNorm - Quantize - Linear and its kin, trained on the host, equal the gold model.
+// The chain Linear - Quantize - LayerNorm - Quantize - Linear and its kin, in all formats of wires and weights, trained on the host,
+// equal the gold model.
 #include "tests/chain_check.hpp"
 
 #include <gtest/gtest.h>
@@ -12,11 +13,10 @@ namespace {
 
 void expect_golden(int32_t micro_batch, const Kernels& kernels) {
   const auto memory = std::make_unique<ChainRun>();
-  for (size_t i = 0; i < std::size(kChains); ++i) {
-    const ChainDifference d = run_chain(*memory, i, micro_batch, kernels);
-    EXPECT_EQ(d.what, nullptr) << kChains[i].name << ", step " << d.step << ": " << d.what << " " << d.at
-                               << " is " << d.found << ", not " << d.expected;
-  }
+  run_chains(*memory, micro_batch, kernels, [](const Chain& chain, const ChainDifference& d) {
+    EXPECT_EQ(d.what, nullptr) << chain.name << ", step " << d.step << ": " << d.what << " " << d.at << " is "
+                               << d.found << ", not " << d.expected;
+  });
 }
 
 TEST(Chain, EqualsExactIntegers) { expect_golden(kChainBatch, kernels_ref); }

@@ -26,33 +26,8 @@ FEATURES, HIDDEN, CLASSES, STEPS, CHANNELS, FILTERS, KERNEL = 12, 16, 4, 5, 6, 8
 EPS = scale_of(np.float32(1e-5))
 
 HEAD = """
-// Initial state and inputs, and what training makes of them; tools/gold/chain.py says what the variants are. Inputs and
-// targets are the bits of float32. Scales are mantissa, exponent.
-struct ChainWireScale {
-  int32_t layer;     // that rounds it (what lies behind a ReLU or Quantize counts as its producer's); the loss comes last
-  int32_t backward;  // 0: the layer's output, 1: the error of its input
-  int32_t scale[2];
-};
-struct ChainState {
-  int32_t steps;                         // trained so far
-  const int16_t* codes;                  // of weights and biases, layer by layer, as stored
-  const int16_t* momentum;
-  const int32_t (*parameter_scales)[2];  // of each weight tensor, its momentum, each bias tensor, its momentum
-  const ChainWireScale* wire_scales;     // as they are for the next step
-};
-struct Chain {
-  const char* name;
-  uint64_t seed;
-  uint32_t weight_decay, input_range;  // bits of float32
-  int32_t elements;                    // of one sample
-  int32_t parameters, codes, wires;    // tensors, elements of all of them, scales of wires
-  const uint32_t* x;
-  const int32_t* labels;               // or null
-  const uint32_t* targets;             // or null
-  int64_t loss_q24[10];                // of each step, the sum over its samples
-  ChainState after[2];
-};
-constexpr int32_t kChainBatch = 4, kChainBatches = 10;
+// Initial state and inputs, and what training makes of them; tools/gold/chain.py says what the variants are, and
+// tests/chain_check.hpp what the fields are. Inputs and targets are the bits of float32. Scales are mantissa, exponent.
 """.strip()
 
 
@@ -139,9 +114,9 @@ VARIANTS = {  # how it is built, data, whether targets are values, weight decay
 }
 
 
-def start(name, number):
-    build, data, has_values, decay = VARIANTS[name]
-    settings = Settings(SEED + number, lr=np.float32(0.05), momentum=np.float32(0.9), weight_decay=np.float32(decay))
+def start(variant, seed):
+    build, data, has_values, decay = variant
+    settings = Settings(seed, lr=np.float32(0.05), momentum=np.float32(0.9), weight_decay=np.float32(decay))
     network = build(settings, data.input_range)
     targets = data.targets if has_values else data.labels
     network.calibrate(data.x[0], targets[0])
@@ -157,14 +132,40 @@ def state_lines(prefix, network):
     parameters = network.parameters()
     yield array(f"int16_t {prefix}Codes[]", (c for p in parameters for c in p.stored()))
     yield array(f"int16_t {prefix}Momentum[]", (c for p in parameters for c in p.momentum))
+    yield array(f"int32_t {prefix}Granules[][3]", map(braces, [g for p in parameters for g in p.granules()] or [(0, 0, 0)]))
     yield array(f"int32_t {prefix}ParameterScales[][2]", (pair(s) for p in parameters for s in (p.scale, p.momentum_scale)))
     yield array(f"ChainWireScale {prefix}WireScales[]",
-                (f"{{{layer}, {backward}, {pair(wire.scale)}}}" for layer, backward, wire in network.wires_by_layer()))
+                (braces([layer, backward, pair(wire.scale), pair(wire.lowest())])
+                 for layer, backward, wire in network.wires_by_layer()))
 
 
 def data_lines(prefix, data):
     yield array(f"uint32_t {prefix}X[]", bits(data.x))
     yield array(f"int32_t {prefix}Labels[]", data.labels)
+
+
+def chain_lines(variants, seed, name):
+    """The variants, each trained from its own seed."""
+    chains = []
+    for number, (variant_name, variant) in enumerate(variants.items()):
+        network, data, targets, settings = start(variant, seed + number)
+        prefix = "k" + "".join(word.capitalize() for word in variant_name.split("_"))
+        losses, states = [], []
+        for step in range(BATCHES):
+            losses.append(train(network, data, targets, step))
+            if step + 1 in SNAPSHOTS:
+                after = f"{prefix}{step + 1}"
+                yield from state_lines(after, network)
+                states.append(f"{{{step + 1}, {after}Codes, {after}Momentum, {after}ParameterScales, {after}Granules, "
+                              f"{after}WireScales}}")
+        of_data, parameters, has_values = "kStepped" if data is STEPPED else "kFlat", network.parameters(), variant[2]
+        targets_name = "kSpikedTargets" if data is SPIKED else "kFlatTargets"
+        fields = [f'"{variant_name}"', settings.seed, bits(settings.weight_decay)[0], bits(data.input_range)[0], data.x[0].size,
+                  len(parameters), sum(p.count for p in parameters), len(network.wires()), of_data + "X",
+                  *(("nullptr", targets_name) if has_values else (of_data + "Labels", "nullptr"))]
+        chains.append(braces(fields + [braces(losses), braces(states)]))
+        assert any(p.refits for p in network.parameters()), f"{variant_name} should meet a refit"
+    yield array(f"Chain {name}[]", chains)
 
 
 def lines():
@@ -173,22 +174,4 @@ def lines():
     yield array("uint32_t kFlatTargets[]", bits(FLAT.targets))
     yield array("uint32_t kSpikedTargets[]", bits(SPIKED.targets))
     yield from data_lines("kStepped", STEPPED)
-    chains = []
-    for number, (name, (_, _, has_values, _)) in enumerate(VARIANTS.items()):
-        network, data, targets, settings = start(name, number)
-        prefix = "k" + "".join(word.capitalize() for word in name.split("_"))
-        losses, states = [], []
-        for step in range(BATCHES):
-            losses.append(train(network, data, targets, step))
-            if step + 1 in SNAPSHOTS:
-                after = f"{prefix}{step + 1}"
-                yield from state_lines(after, network)
-                states.append(f"{{{step + 1}, {after}Codes, {after}Momentum, {after}ParameterScales, {after}WireScales}}")
-        of_data, parameters = "kStepped" if data is STEPPED else "kFlat", network.parameters()
-        targets_name = "kSpikedTargets" if data is SPIKED else "kFlatTargets"
-        fields = [f'"{name}"', settings.seed, bits(settings.weight_decay)[0], bits(data.input_range)[0], data.x[0].size,
-                  len(parameters), sum(p.count for p in parameters), len(network.wires()), of_data + "X",
-                  *(("nullptr", targets_name) if has_values else (of_data + "Labels", "nullptr"))]
-        chains.append(braces(fields + [braces(losses), braces(states)]))
-        assert any(p.refits for p in network.parameters()), f"{name} should meet a refit"
-    yield array("Chain kChains[]", chains)
+    yield from chain_lines(VARIANTS, SEED, "kChains")

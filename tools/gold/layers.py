@@ -1,20 +1,26 @@
 """Layers in exact integers: forward and backward of codes to sums, or to codes where they are only moved.
 
-`forward(x)`, `backward(x, dy)` and `gradients(x, dy)`; the last one gives (sums, unit) of each of the layer's parameters.
+`forward(x)`, `backward(x, dy)` and `gradients(x, dy)`; the last one gives the Gradient of each of the layer's parameters.
 """
 import math
 
 from exact import multiplier, nearest_scale, over, rescale, shifted, times, whole
-from network import BIAS, ONE, OPERAND_BOUND, WEIGHT, Codes, Parameter, Sums
+from granules import GranuleParameter
+from network import BIAS, ONE, WEIGHT, Codes, Gradient, Parameter, Sums
+
+
+def weights(settings, index, count, channels, fmt):
+    """Sixteen bits in int8's own form, or a format with scales for granules, zero points or exponents."""
+    return GranuleParameter(settings, index, count, fmt, channels) if fmt else Parameter(settings, index, WEIGHT, count)
 
 
 class Conv1d:
     """Weights [O, K, C]; a Linear is one with kernel 1 and a single step."""
 
-    def __init__(self, settings, index, channels, outputs, kernel=1, pad=0):
+    def __init__(self, settings, index, channels, outputs, kernel=1, pad=0, fmt=None):
         self.channels, self.outputs, self.kernel, self.pad = channels, outputs, kernel, pad
         self.fan_in = kernel * channels
-        self.weight = Parameter(settings, index, WEIGHT, outputs * self.fan_in).uniform(self.fan_in)
+        self.weight = weights(settings, index, outputs * self.fan_in, outputs, fmt).uniform(self.fan_in)
         self.bias = Parameter(settings, index, BIAS, outputs).uniform(self.fan_in)
         self.parameters = self.weight, self.bias
 
@@ -26,7 +32,7 @@ class Conv1d:
     def forward(self, x):
         w, w_scale = self.weight.operand()
         unit = times(x.scale, w_scale)
-        bias = self.bias.in_units(unit, self.fan_in * x.max_code * OPERAND_BOUND)
+        bias = self.bias.in_units(unit, self.fan_in * x.max_code * self.weight.operand_bound)
         return Sums([[bias[o] + sum(a * b for a, b in zip(window, w[o * self.fan_in:])) for o in range(self.outputs)]
                      for window in self.windows(x)], unit)
 
@@ -43,7 +49,12 @@ class Conv1d:
         windows = self.windows(x)
         weight = [sum(row[o] * window[i] for row, window in zip(dy.rows, windows))
                   for o in range(self.outputs) for i in range(self.fan_in)]
-        return [(weight, times(dy.scale, x.scale)), ([sum(d) for d in zip(*dy.rows)], dy.scale)]
+        largest = len(dy.rows) * dy.max_code
+        return [Gradient(weight, times(dy.scale, x.scale), largest * x.max_code), bias_gradient(dy)]
+
+
+def bias_gradient(dy):
+    return Gradient([sum(d) for d in zip(*dy.rows)], dy.scale, len(dy.rows) * dy.max_code)
 
 
 def normalize(x, x_scale, eps):
@@ -70,9 +81,9 @@ def normalize_backward(g, h, k):
 class LayerNorm:
     """Normalises each step's channels; weights are gamma, biases beta."""
 
-    def __init__(self, settings, index, channels, eps):
+    def __init__(self, settings, index, channels, eps, fmt=None):
         self.eps = eps
-        self.gamma = Parameter(settings, index, WEIGHT, channels).constant(1)
+        self.gamma = weights(settings, index, channels, channels, fmt).constant(1)
         self.beta = Parameter(settings, index, BIAS, channels).constant(0)
         self.parameters = self.gamma, self.beta
 
@@ -82,7 +93,7 @@ class LayerNorm:
         for row in x.rows:
             h, _, k = normalize(row, x.scale, self.eps)
             unit = shifted(gamma_scale, -k)
-            beta = self.beta.in_units(unit, OPERAND_BOUND * 32767)
+            beta = self.beta.in_units(unit, self.gamma.operand_bound * 32767)
             rows.append([a * b + c for a, b, c in zip(gamma, h, beta)])
         return Sums(rows, unit)
 
@@ -98,7 +109,8 @@ class LayerNorm:
     def gradients(self, x, dy):
         each = [normalize(row, x.scale, self.eps) for row in x.rows]
         gamma = [sum(products) for products in zip(*([a * b for a, b in zip(d, h)] for d, (h, _, _) in zip(dy.rows, each)))]
-        return [(gamma, shifted(dy.scale, -each[0][2])), ([sum(d) for d in zip(*dy.rows)], dy.scale)]
+        largest = len(dy.rows) * dy.max_code * 32767
+        return [Gradient(gamma, shifted(dy.scale, -each[0][2]), largest), bias_gradient(dy)]
 
 
 class Moves:

@@ -1,4 +1,4 @@
-"""Training steps of small networks in recipe int8, in exact integers: what trajectory.py and chain.py share.
+"""Training steps of small networks in recipe int8, in exact integers: what trajectory.py, chain.py and kept.py share.
 
 A layer turns the codes of a wire into sums (or into codes, where it only moves them); a wire rounds sums once. Tensors
 are rows of steps, each with its channels.
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from exact import (LARGEST_MOVE, clamp, cross_entropy, gain_of, multiplier, nearest_scale, over, q32, random16, random_key,
+from exact import (LARGEST_MOVE, clamp, cross_entropy, gain_of, half_away, multiplier, nearest_scale, over, q32, random16, random_key,
                    ratio, rescale, rounding16, shifted, times, value, whole)
 from losses import squared_error
 
@@ -44,9 +44,9 @@ class Sums(NamedTuple):
     unit: tuple
     factors: list = None
 
-    def largest(self):
+    def largest(self, size=abs):
         """What a wire's scale is made from: an integer and its unit."""
-        each = [max(map(abs, row)) for row in self.rows]
+        each = [max(map(size, row)) for row in self.rows]
         if self.factors is None:
             return max(each), self.unit
         fine = [whole(times(nearest_scale(m), shifted(f, 24))) if m else 0 for m, f in zip(each, self.factors)]
@@ -66,8 +66,27 @@ def fit(seen, unit, max_code, old=None):
     return wanted if old is None else max(wanted, times(old, DECAY), key=value)
 
 
+class Gradient(NamedTuple):
+    """Sums of a sample, their unit, and the largest that they could be: terms * |dy| * |x|."""
+    sums: list
+    unit: tuple
+    worst: int
+
+
 class Wire:
     """Rounds sums to codes. Its scale is constant over a batch: given, or from the largest sum of the batch before."""
+    slots = 1  # scales that are states
+
+    def begin(self, step, sample):
+        """What random bits are drawn for."""
+
+    @staticmethod
+    def lowest():
+        """The magnitude of the lowest value of a band that follows its sums, 0 of other wires."""
+        return 0, 0
+
+    def forget(self):
+        self.seen = 0
 
     def __init__(self, bits=WIRE_BITS, fixed=None):
         self.max_code, self.fixed = 2 ** (bits - 1) - 1, fixed is not None
@@ -86,11 +105,20 @@ class Wire:
     def roll(self):
         if self.seen and not self.fixed:
             self.scale = fit(self.seen, self.unit, self.max_code, self.scale)
-        self.seen = 0
+        self.forget()
+
+
+def narrowed(sums, unit, worst):
+    """Sums of the update: those that need 64 bits lose the bits that make their worst case exceed 2^30, nearest."""
+    drop = 0
+    while worst >= 2 ** 31 and worst > 2 ** (30 + drop):
+        drop += 1
+    return ([half_away(Fraction(s, 2 ** drop)) for s in sums], shifted(unit, drop)) if drop else (sums, unit)
 
 
 class Parameter:
     """Codes and momentum of the weights or biases of a layer, each with a scale."""
+    operand_bound = OPERAND_BOUND
 
     def __init__(self, settings, layer, kind, count):
         self.settings, self.layer, self.kind, self.count = settings, layer, kind, count
@@ -118,6 +146,20 @@ class Parameter:
     def key(self, use, step):
         return random_key(self.settings.seed, step, self.layer * 8 + use + self.kind)
 
+    @staticmethod
+    def granules():
+        """(mantissa, exponent, zero point) or (0, exponent byte, 0) of each granule, where they are stored beside the codes."""
+        return []
+
+    def factors(self, new):
+        """Of each code: what pulls it to zero and what moves it, for momentum with the scale `new`; the range it stays in."""
+        return [(*self.factor(self.scale, new), self.low, self.high)] * self.count
+
+    def factor(self, scale, new):
+        decay = self.settings.weight_decay
+        pull = q32(times(scale_of(decay), over(scale, new)), 2 ** 27) if decay else 0
+        return pull, -q32(times(scale_of(self.settings.lr), over(new, scale)), 2 ** 31 - 1)
+
     def stored(self):
         return [code + 128 for code in self.codes] if self.kind == WEIGHT else self.codes
 
@@ -138,15 +180,13 @@ class Parameter:
 
     def update(self, sums, unit, samples, step):
         assert max(map(abs, sums)) < 2 ** 31
+        factors = self.factors(self.next_scale)
         gradient, new = over(unit, nearest_scale(samples)), self.next_scale
         kept = math.floor(Fraction(float(self.settings.momentum)) * value(self.momentum_scale) / value(new) * 2 ** 32)
         gain, shift = gain_of(over(gradient, new))
-        decay = self.settings.weight_decay
-        pull = q32(times(scale_of(decay), over(self.scale, new)), 2 ** 27) if decay else 0
-        rate = -q32(times(scale_of(self.settings.lr), over(new, self.scale)), 2 ** 31 - 1)
         key = self.key(UPDATE, step)
         saturated = False
-        for i, g in enumerate(sums):
+        for i, (g, (pull, rate, low, high)) in enumerate(zip(sums, factors)):
             move = clamp(math.floor(Fraction(g * gain, 2 ** shift)), -LARGEST_MOVE, LARGEST_MOVE)
             # In units of 2^-16: the momentum's own term is whole up to the nearest integer factor, the rest is floored.
             base = (kept + 2 ** 31) >> 32
@@ -155,7 +195,7 @@ class Parameter:
             self.momentum[i] = clamp(v, -MOMENTUM_HALF, MOMENTUM_HALF - 1)
             saturated = saturated or v != self.momentum[i]
             p = self.codes[i] + ((rate * self.momentum[i] >> 16) + rounding16(key, i ^ 1) >> 16)
-            self.codes[i] = clamp(p, self.low, self.high)
+            self.codes[i] = clamp(p, low, high)
         self.momentum_scale = self.next_scale = new
         looks = step % LOOK_PERIOD == LOOK_PERIOD - 1
         doublings, largest = int(saturated), max(map(abs, sums))
@@ -197,6 +237,8 @@ class Stage:
         out = self.layer.forward(x)
         if self.relu:
             out = out._replace(rows=[[max(0, s) for s in row] for row in out.rows])
+            if not self.y:
+                out = out._replace(passed_relu=True)
         return self.y.round(out, calibrating, self.relu) if self.y else out
 
     def backward(self, dy, calibrating):
@@ -209,13 +251,12 @@ class Stage:
 class CrossEntropy:
     wire = None
 
-    def __init__(self, index):
-        self.index = index
+    def __init__(self, index, bits=WIRE_BITS):
+        self.index, self.max_code = index, 2 ** (bits - 1) - 1
 
     def __call__(self, logits, label, calibrating):
-        max_code = 2 ** (WIRE_BITS - 1) - 1
-        loss, errors = cross_entropy(logits.rows[0], logits.unit, label, max_code)
-        return loss, Codes([errors], ratio(1, max_code), max_code)
+        loss, errors = cross_entropy(logits.rows[0], logits.unit, label, self.max_code)
+        return loss, Codes([errors], ratio(1, self.max_code), self.max_code)
 
 
 class MeanSquaredError:
@@ -233,9 +274,14 @@ class MeanSquaredError:
 class Network:
     """Stages in order, the first of which has parameters, so that no error leaves it."""
 
-    def __init__(self, stages, loss, input_range):
-        self.stages, self.loss = stages, loss
-        self.x_scale = over(scale_of(input_range), nearest_scale(2 ** (WIRE_BITS - 1) - 1))
+    def __init__(self, stages, loss, input_range, input_bits=WIRE_BITS):
+        self.stages, self.loss, self.x_max = stages, loss, 2 ** (input_bits - 1) - 1
+        self.x_scale = over(scale_of(input_range), nearest_scale(self.x_max))
+        slot = 1  # the input has the first one
+        forward, backward = [s.y for s in stages], [s.dx for s in reversed(stages)]
+        for wire in filter(None, [*forward, loss.wire, *backward]):
+            wire.slot = slot
+            slot += wire.slots
 
     def wires_by_layer(self):
         """Index of the layer, 1 for errors of its input, wire."""
@@ -250,7 +296,7 @@ class Network:
 
     def forward(self, x, calibrating=False):
         """Sums of the last layer."""
-        inverse, limit = np.float32(float(value(over(ONE, self.x_scale)))), 2 ** (WIRE_BITS - 1) - 1
+        inverse, limit = np.float32(float(value(over(ONE, self.x_scale)))), self.x_max
         scaled = [[float(np.float32(v) * inverse) for v in row] for row in x]
         rows = [[clamp(int(math.copysign(math.floor(abs(s) + 0.5), s)), -limit, limit) for s in row] for row in scaled]
         out = Codes(rows, self.x_scale, limit)
@@ -258,8 +304,10 @@ class Network:
             out = stage.forward(out, calibrating)
         return out
 
-    def step(self, x, target, calibrating=False):
-        """Loss in Q24, sums, and the gradients of all parameters as (sums, unit)."""
+    def step(self, x, target, step=0, sample=0, calibrating=False):
+        """Loss in Q24, sums, and the gradients of all parameters."""
+        for wire in self.wires():
+            wire.begin(step, sample)
         logits = self.forward(x, calibrating)
         loss, dy = self.loss(logits, target, calibrating)
         gradients = []
@@ -271,8 +319,8 @@ class Network:
 
     def calibrate(self, x, target):
         gradients = self.step(x, target, calibrating=True)[2]
-        for parameter, (sums, unit) in zip(self.parameters(), gradients):
-            parameter.observe(sums, unit)
+        for parameter, gradient in zip(self.parameters(), gradients):
+            parameter.observe(gradient.sums, gradient.unit)
         self.forget()
 
     def evaluate(self, x):
@@ -283,14 +331,15 @@ class Network:
 
     def forget(self):
         for wire in self.wires():
-            wire.seen = 0
+            wire.forget()
 
     def train(self, xs, targets, step):
         """One batch: the sum of its losses, and the samples' logits."""
-        results = [self.step(x, target) for x, target in zip(xs, targets)]
+        results = [self.step(x, target, step, sample) for sample, (x, target) in enumerate(zip(xs, targets))]
         for i, parameter in enumerate(self.parameters()):
             each = [gradients[i] for _, _, gradients in results]
-            parameter.update([sum(g) for g in zip(*(sums for sums, _ in each))], each[0][1], len(each), step)
+            sums, unit = narrowed([sum(g) for g in zip(*(g.sums for g in each))], each[0].unit, sum(g.worst for g in each))
+            parameter.update(sums, unit, len(each), step)
         for wire in self.wires():
             wire.roll()
         return sum(loss for loss, _, _ in results), [logits for _, logits, _ in results]

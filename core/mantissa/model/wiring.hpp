@@ -213,7 +213,8 @@ constexpr bool arrives_as_set(Draft& d, const Wire& wire, const LayerPlan& l) {
   if (d.summary.is_float || (s.bits == 0 && s.scale == 0.0f && !s.scaling)) return true;
   const bool same_scale =
       s.scale > 0.0f ? wire.fixed && wire.factor == Scale::from_float(s.scale) : !wire.fixed;
-  return wire.format == l.formats.error && same_scale && (!s.scaling || *s.scaling == d.recipe.scaling);
+  return wire.format == l.formats.error && same_scale &&
+         (!s.scaling || *s.scaling == (wire.kept_scales >= 0 ? Scaling::kDynamic : wire.scaling));
 }
 
 /// What the loss passes back: codes of the format's width with one scale.
