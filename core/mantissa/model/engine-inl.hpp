@@ -128,8 +128,8 @@ struct Engine::ParameterUpdate {
   Element sums = Element::kFloat32;
   int32_t sum_shift = 0;
   ParameterStream stream = ParameterStream::kWeightUpdate;
-  Scale unit;           ///< of the integer sums
-  Scale mean = {};      ///< of the mean gradient, one unit of the sums that the update reads
+  Scale unit;       ///< of the integer sums
+  Scale mean = {};  ///< of the mean gradient, one unit of the sums that the update reads
   IntegerUpdate integer = {};
   FloatUpdate real = {};
 };
