@@ -237,13 +237,14 @@ void check_classes(const TomlReader& top, const Description& d) {
 }
 
 void read_training(const TomlReader& training, TrainingDefaults& t) {
-  training.allow({"epochs", "batch", "lr", "momentum", "weight_decay", "schedule", "seed"});
+  training.allow({"epochs", "batch", "lr", "momentum", "weight_decay", "schedule", "seed", "only_class"});
   t.epochs = training.integer("epochs", kEpochs, t.epochs);
   t.batch = training.integer("batch", kBatch, t.batch);
   t.lr = training.number("lr", kLearningRate, t.lr);
   t.momentum = training.number("momentum", kMomentum, t.momentum);
   t.weight_decay = training.number("weight_decay", kWeightDecay, t.weight_decay);
   t.schedule = training.choice<Schedule>("schedule", kSchedules, t.schedule);
+  if (training.has("only_class")) t.only_class = training.integer("only_class", kLabels);
   t.seed = static_cast<uint64_t>(training.integer64("seed", static_cast<int64_t>(t.seed)));
 }
 

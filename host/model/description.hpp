@@ -41,6 +41,7 @@
 //   momentum = 0.9
 //   weight_decay = 0.0
 //   schedule = "constant"         # of lr; "linear" lets it fall to 0 at the end
+//   only_class = 0                # default: samples of all labels
 //   seed = 1
 #pragma once
 #include <cstdint>
@@ -65,7 +66,8 @@ struct TrainingDefaults {
   double momentum = 0.9;
   double weight_decay = 0;
   Schedule schedule = Schedule::kConstant;
-  uint64_t seed = 1;  ///< in a file, a negative number stands for 2^64 more
+  int only_class = -1;  ///< the label whose samples alone are trained on; -1: all
+  uint64_t seed = 1;    ///< in a file, a negative number stands for 2^64 more
   bool operator==(const TrainingDefaults&) const = default;
 };
 

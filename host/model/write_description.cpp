@@ -104,7 +104,9 @@ std::string write_description(const Description& d) {
   for (size_t i = 0; i < d.nodes.size(); ++i)
     out += fmt::format("\n[[layer]]\ntype = {}\nname = {}\n{}", toml_string(type_name(d.nodes[i].op)),
                        toml_string(d.layer_names[i]), attributes(d.nodes[i]));
-  return out + training_table(d.training);
+  out += training_table(d.training);
+  if (d.training.only_class >= 0) out += fmt::format("only_class = {}\n", d.training.only_class);
+  return out;
 }
 
 }  // namespace mantissa::host
