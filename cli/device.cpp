@@ -190,6 +190,10 @@ int finish(const RunArguments& a, Outcome outcome, const host::BoardPlan& plan, 
 int run(const RunArguments& a) {
   host::SavedModel model = model_to_train(a);
   const host::TrainingDefaults& t = model.description.training;
+  if (model.description.target == host::Target::kInput)
+    throw host::Error(
+        "target = \"input\" is trained on the host only: the program of boards reads labels; use mantissa "
+        "train");
   const host::BoardTarget target = board_target(a.board, a.kernels);
   const host::BoardOptions options{.batch = t.batch, .momentum = t.momentum > 0};
   const host::BoardPlan plan(model.description, model.recipe, target, options);

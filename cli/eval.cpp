@@ -4,6 +4,7 @@
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
 #include "cli/progress.hpp"
+#include "cli/training_data.hpp"
 #include "host/data/dataset.hpp"
 #include "host/error.hpp"
 #include "host/file/atomic_file.hpp"
@@ -35,7 +36,13 @@ int eval(const EvalArguments& a) {
   const host::Description& d = model.description;
   const Kernels& kernels = host::select_kernels(a.kernels);
   if (!a.json.empty()) host::check_writable(a.json);
-  const host::Dataset data = host::load_dataset(a.data, d.input_shape(), d.classes, &model.normalization);
+  const bool is_input =
+      d.target == host::Target::kInput;  // then the training set is needed for the threshold
+  host::Dataset data = is_input
+                           ? load_training_data(a.data, d, d.input.size(), {})
+                           : host::load_dataset(a.data, d.input_shape(), d.classes, &model.normalization);
+  if (is_input)
+    for (host::Split* split : {&data.train, &data.test}) split->set_normalization(model.normalization);
   host::HostEngine host_engine(d, model.recipe, {.threads = a.threads, .mode = PlanMode::kInfer}, kernels);
   Engine& engine = host_engine.engine();
   host::restore(model, engine);
@@ -61,14 +68,17 @@ int eval(const EvalArguments& a) {
   r.threads = a.threads;
   r.parameters = plan.parameters;
   r.arena_bytes = plan.arena_bytes;
-  r.test = host::evaluate(engine, data.test);
+  if (is_input)
+    r.reconstruction = host::evaluate_reconstruction(engine, data, usual_class(d));
+  else
+    r.test = host::evaluate(engine, data.test);
   guard.check("in the evaluation");
-  r.samples_per_second = static_cast<double>(r.test->samples) / std::max(r.test->seconds, 1e-9);
+  if (r.test) r.samples_per_second = static_cast<double>(r.test->samples) / std::max(r.test->seconds, 1e-9);
   r.saturated = host::saturations(engine, d);
   r.weights_hash = training_hash(model, kernels);
   fmt::print("{}: recipe {}, {} parameters, {} updates of batch {}; {} test samples\n\n{}", d.name, r.recipe,
-             host::grouped(r.parameters), host::grouped(r.steps), r.batch, host::grouped(r.test->samples),
-             host::results_text(r, report_columns()));
+             host::grouped(r.parameters), host::grouped(r.steps), r.batch,
+             host::grouped(static_cast<int64_t>(data.test.size())), host::results_text(r, report_columns()));
   if (!a.json.empty())
     host::write_file_atomically(a.json, {std::as_bytes(std::span<const char>(host::results_json(r)))});
   return 0;

@@ -67,6 +67,7 @@ void TrainingOverrides::apply_to(host::TrainingDefaults& t) const {
   t.weight_decay = weight_decay.value_or(t.weight_decay);
   t.schedule = schedule.value_or(t.schedule);
   t.seed = seed.value_or(t.seed);
+  t.only_class = only_class.value_or(t.only_class);
 }
 
 void add_batch_option(CLI::App& command, std::optional<int>& batch) {

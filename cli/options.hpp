@@ -17,7 +17,7 @@ CLI::Validator in_range(host::NumberRange range);
 
 /// What the command line says about training, where it says anything.
 struct TrainingOverrides {
-  std::optional<int> samples, epochs, batch;
+  std::optional<int> samples, epochs, batch, only_class;
   std::optional<double> lr, momentum, weight_decay;
   std::optional<Schedule> schedule;
   std::optional<uint64_t> seed;

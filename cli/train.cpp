@@ -80,8 +80,9 @@ void print_heading(const TrainArguments& a, const SavedModel& model, const host:
                    const PlanSummary& plan, const std::string& kernels) {
   const host::Description& d = model.description;
   const host::TrainingDefaults& t = d.training;
-  fmt::print("{}: {} layers, {} parameters, {} classes; {} training samples, {} test samples\n", d.name,
+  fmt::print("{}: {} layers, {} parameters, {} {}; {} training samples, {} test samples\n", d.name,
              plan.layers, host::grouped(plan.parameters), plan.classes,
+             d.target == host::Target::kInput ? "outputs" : "classes",
              host::grouped(static_cast<int64_t>(data.train.size())),
              host::grouped(static_cast<int64_t>(data.test.size())));
   fmt::print("recipe {}, batch {} (micro-batch {}), lr {}{}, momentum {}, weight decay {}, seed {}\n",
@@ -147,7 +148,8 @@ int train(const TrainArguments& a) {
   const auto check_overflow = [&] { guard.check(fmt::format("in update {}", engine.progress().step)); };
   host::Trainer trainer(
       engine, host_engine.arena(), data.train, model.description.training,
-      {[&progress](const host::TrainingMoment& m) { progress.show(m); }, &interrupted, check_overflow});
+      {[&progress](const host::TrainingMoment& m) { progress.show(m); }, &interrupted, check_overflow},
+      model.description.target);
   if (trainer.finished())
     throw host::Error(fmt::format("{} has been trained for {} epochs already; give more with --epochs",
                                   a.resume, trainer.epochs_done()));
@@ -165,7 +167,12 @@ int train(const TrainArguments& a) {
   fmt::print("\n");
   if (results.interrupted) fmt::print("interrupted; the test set is not evaluated\n");
   save(a, model, engine);
-  if (!results.interrupted) results.test = host::evaluate(engine, data.test);
+  if (!results.interrupted) {
+    if (model.description.target == host::Target::kInput)
+      results.reconstruction = host::evaluate_reconstruction(engine, data, usual_class(model.description));
+    else
+      results.test = host::evaluate(engine, data.test);
+  }
   fmt::print("{}", host::results_text(results, report_columns()));
   if (!a.json.empty())
     host::write_file_atomically(a.json, {std::as_bytes(std::span<const char>(host::results_json(results)))});
@@ -188,6 +195,11 @@ void add_train(CLI::App& program, Command& chosen) {
   command->add_option("--data", a->data, "Folder with the data")->required()->option_text("DIR");
   add_recipe_option(*command, a->recipe);
   add_training_options(*command, a->training);
+  command
+      ->add_option("--only-class", a->training.only_class,
+                   "Train with the samples of this label only (default: all)")
+      ->check(in_range(host::kLabels))
+      ->option_text("N");
   add_micro_batch_option(*command, a->micro_batch);
   add_threads_option(*command, a->threads);
   add_kernels_option(*command, a->kernels);
@@ -197,7 +209,7 @@ void add_train(CLI::App& program, Command& chosen) {
   CLI::Option* resume = command->add_option("--resume", a->resume,
                                             "Go on with a saved model, as if it had not been interrupted");
   resume->option_text("FILE");
-  for (const char* fixed : {"--recipe", "--batch", "--seed", "--momentum"})
+  for (const char* fixed : {"--recipe", "--batch", "--seed", "--momentum", "--only-class"})
     resume->excludes(command->get_option(fixed));
   command->callback([a, &chosen] { chosen = [a] { return train(*a); }; });
 }

@@ -7,6 +7,12 @@ find_package(CLI11 REQUIRED)
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 
+# For programs whose time is spent in the libraries: large headers are read once, and -O3 would be for nothing.
+function(mantissa_compiles_quickly name)
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  target_precompile_headers(${name} PRIVATE ${ARGN})
+endfunction()
+
 # Variants of the core's kernels for this machine; Highway chooses the instruction set at run time.
 file(GLOB_RECURSE hwy_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/mantissa/*_hwy.cpp)
 add_library(mantissa_hwy STATIC ${hwy_sources} ${core_headers})
@@ -57,4 +63,5 @@ if(cli_sources)
   target_compile_definitions(mantissa PRIVATE MANTISSA_VERSION="${PROJECT_VERSION}")
   target_link_libraries(mantissa PRIVATE mantissa_host mantissa_flags fmt::fmt CLI11::CLI11
     nlohmann_json::nlohmann_json)
+  mantissa_compiles_quickly(mantissa <CLI/CLI.hpp> <fmt/format.h> <vector> <string> <span>)
 endif()

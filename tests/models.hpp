@@ -13,7 +13,8 @@ struct NamedModel {
   std::string name;
   Shape input;
   std::vector<Node> nodes;
-  Model model() const { return {input, nodes}; }
+  Loss loss = Loss::kCrossEntropy;
+  Model model() const { return {input, nodes, loss}; }
 };
 
 struct NamedRecipe {
@@ -149,6 +150,40 @@ inline std::vector<NamedModel> odd_models() {
        {1, 12},
        {linear({.features = 10}), layer_norm({.training = Training::kFrozen}), linear({.features = 9}),
         relu(), out}},
+      {"transposed",
+       {9, 3},
+       {first, relu(), conv_transpose1d({.channels = 5, .kernel = 3}), relu(),
+        conv_transpose1d({.channels = 4, .kernel = 5, .stride = 2, .padding = 1, .output_padding = 1}),
+        relu(), conv1d({.channels = 4, .kernel = 3, .stride = 2}), gap, out}},
+      {"transposed with gaps",
+       {4, 3},
+       {first, conv_transpose1d({.channels = 5, .kernel = 2, .stride = 3, .output_padding = 2}), relu(),
+        max_pool1d({.kernel = 2}),
+        conv_transpose1d({.channels = 4, .kernel = 3, .stride = 2, .padding = 3, .bias = Bias::kNone}), gap,
+        out}},
+      {"transposed first, frozen between",
+       {6, 3},
+       {conv_transpose1d({.channels = 6, .kernel = 4, .stride = 2, .padding = 1}), relu(),
+        conv_transpose1d({.channels = 5, .kernel = 2, .padding = 2, .training = Training::kFrozen}),
+        flatten(), out}},
+      {"transposed last",
+       {6, 2},
+       {first, relu(), flatten(), linear({.features = 8}), relu(),
+        conv_transpose1d({.channels = 3, .kernel = 3, .padding = 1})}},
+      {"signal of a transposed convolution",
+       {8, 2},
+       {first, relu(), avg_pool1d({.kernel = 2}),
+        conv_transpose1d({.channels = 3, .kernel = 5, .stride = 2, .padding = 1})},
+       Loss::kMse},
+      {"signal of a convolution",
+       {12, 2},
+       {first, relu(), max_pool1d({.kernel = 2}), conv1d({.channels = 4, .kernel = 3, .stride = 2}),
+        flatten()},
+       Loss::kMse},
+      {"signal of an average",
+       {12, 2},
+       {first, relu(), layer_norm(), avg_pool1d({.kernel = 3, .stride = 2})},
+       Loss::kMse},
       {"quantize behind sums",
        {16, 3},
        {first, quantize({{.bits = 14}, {.bits = 13}}), relu(), max_pool1d({.kernel = 2}),

@@ -48,6 +48,26 @@ inline void conv_forward(const RealLayer& l, const Signal& x, Signal& y) {
     }
 }
 
+inline void conv_transpose_forward(const RealLayer& l, const Signal& x, Signal& y) {
+  const Node& n = l.plan.node;
+  const int32_t in = l.plan.in.channels, out = n.outputs;
+  y.value.assign(size_t(l.plan.out.size()), 0.0);
+  y.error.assign(size_t(l.plan.out.size()), l.error.value + (l.biases.empty() ? 0 : l.error.bias));
+  for (int32_t u = 0; u < l.plan.out.size(); ++u)
+    y.value[size_t(u)] = l.biases.empty() ? 0 : l.biases[size_t(u % out)];
+  for (int32_t t = 0; t < l.plan.in.steps; ++t)
+    for (int32_t k = 0; k < n.kernel; ++k) {
+      const int32_t to = t * n.stride + k - n.pad_left;
+      if (to < 0 || to >= l.plan.out.steps) continue;
+      for (int32_t i = 0; i < in; ++i)
+        for (int32_t o = 0; o < out; ++o) {
+          const double w = l.weights[size_t((i * n.kernel + k) * out + o)];
+          y.value[size_t(to * out + o)] += w * x.value[size_t(t * in + i)];
+          y.error[size_t(to * out + o)] += std::fabs(w) * x.error[size_t(t * in + i)];
+        }
+    }
+}
+
 inline void pool_forward(const RealLayer& l, const Signal& x, Signal& y) {
   const Node& n = l.plan.node;
   const int32_t channels = l.plan.in.channels;
@@ -93,7 +113,7 @@ inline void norm_forward(const RealLayer& l, const Signal& x, Signal& y) {
 
 /// A model in double. Its parameters are set by the test.
 struct RealNetwork {
-  explicit RealNetwork(const PlanView& plan) {
+  explicit RealNetwork(const PlanView& plan) : kind(plan.summary.loss) {
     for (const LayerPlan& l : plan.layers)
       layers.push_back({l,
                         std::vector<double>(size_t(l.weights)),
@@ -107,6 +127,7 @@ struct RealNetwork {
       switch (l.plan.node.op) {
         case Op::kLinear:
         case Op::kConv1d: conv_forward(l, x, y); break;
+        case Op::kConvTranspose1d: conv_transpose_forward(l, x, y); break;
         case Op::kMaxPool1d:
         case Op::kAvgPool1d:
         case Op::kGlobalAvgPool1d: pool_forward(l, x, y); break;
@@ -126,11 +147,18 @@ struct RealNetwork {
     return x;
   }
 
-  /// Nats of one sample.
+  /// Nats of one sample, or its mean squared error against onehot labels.
   double loss(const float* x, int32_t label) const {
     const size_t size = size_t(layers[0].plan.in.size());
     const std::vector<double> logits = forward({{x, x + size}, std::vector<double>(size)}).value;
     double sum = 0;
+    if (kind == Loss::kMse) {
+      for (size_t i = 0; i < logits.size(); ++i) {
+        const double error = logits[i] - (i == size_t(label) ? 1.0 : 0.0);
+        sum += error * error / double(logits.size());
+      }
+      return sum;
+    }
     for (double v : logits) sum += std::exp(v - logits[size_t(label)]);
     return std::log(sum);
   }
@@ -151,6 +179,7 @@ struct RealNetwork {
     return sum / (2 * kStep * samples);
   }
 
+  Loss kind;
   std::vector<RealLayer> layers;
 };
 

@@ -29,7 +29,12 @@ std::vector<NamedModel> torch_models() {
            {conv1d({.channels = 4, .kernel = 3, .dilation = 2, .padding = Padding::kSame}),
             avg_pool1d({.kernel = 3, .stride = 2}), layer_norm(), relu(), global_avg_pool1d(),
             linear({.features = 5})}},
-          {"dense", {1, 7}, {linear({.features = 6}), layer_norm(), relu(), linear({.features = 4})}}};
+          {"dense", {1, 7}, {linear({.features = 6}), layer_norm(), relu(), linear({.features = 4})}},
+          {"transposed",
+           {5, 3},
+           {conv1d({.channels = 4, .kernel = 3, .padding = Padding::kSame}), relu(),
+            conv_transpose1d({.channels = 5, .kernel = 4, .stride = 3, .padding = 2, .output_padding = 1}),
+            relu(), conv_transpose1d({.channels = 4, .kernel = 2, .padding = 1})}}};
 }
 
 /// One step with learning rate 0: then momentum is the mean gradient.

@@ -111,18 +111,23 @@ void check_lengths(const std::string& x_name, size_t samples, const std::string&
 }
 
 Split load_split(const std::filesystem::path& folder, const std::string& which, const InputShape& shape,
-                 int classes) {
+                 int classes, bool has_labels) {
   const std::string x_name = (folder / (which + "_x.npy")).string();
   const std::string y_name = (folder / (which + "_y.npy")).string();
   for (const std::string& name : {x_name, y_name}) {
     std::error_code unknown;
+    if (name == y_name && !has_labels) continue;
     if (!std::filesystem::exists(name, unknown)) {
       throw Error(fmt::format("{}: no such file; a data set is the files {}", name, kFileNames));
     }
   }
   NpyFile x(x_name);
-  const NpyFile y(y_name);
   check_sample_shape(x_name, x.view().shape, shape);
+  if (!has_labels) {
+    std::vector<int32_t> none(x.view().shape[0]);
+    return Split(x_name, std::move(x), std::move(none), shape);
+  }
+  const NpyFile y(y_name);
   const std::vector<size_t>& y_shape = y.view().shape;
   if (y_shape.empty() || y_shape.size() > 2 || (y_shape.size() == 2 && y_shape[1] != 1)) {
     throw Error(
@@ -177,14 +182,18 @@ void check_folder(const std::filesystem::path& folder) {
 }  // namespace
 
 Dataset load_dataset(const std::filesystem::path& folder, const InputShape& shape, int classes,
-                     const Normalization* given) {
+                     const Normalization* given, Labels labels) {
   check_request(shape, classes, given);
   check_folder(folder);
   Dataset set;
   set.shape = shape;
-  if (given == nullptr) set.train = load_split(folder, "train", shape, classes);
+  std::error_code unknown;
+  if (labels == Labels::kOptional)
+    set.has_labels = std::filesystem::exists(folder / "train_y.npy", unknown) &&
+                     std::filesystem::exists(folder / "test_y.npy", unknown);
+  if (given == nullptr) set.train = load_split(folder, "train", shape, classes, set.has_labels);
   set.classes = classes != 0 ? classes : count_classes(set.train);
-  set.test = load_split(folder, "test", shape, set.classes);
+  set.test = load_split(folder, "test", shape, set.classes, set.has_labels);
   finish(set, given);
   return set;
 }

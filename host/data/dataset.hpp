@@ -13,6 +13,7 @@ struct Dataset {
   Split test;
   InputShape shape;
   int classes = 0;
+  bool has_labels = true;  ///< else all are 0
   Normalization normalization;
   float input_absmax = 0;  ///< the largest |normalised value| of the training set; 0 if there is none
 };
@@ -25,16 +26,19 @@ struct ArraySet {
   int classes = 0;  ///< 0: the largest training label + 1
 };
 
+enum class Labels { kNeeded, kOptional };
+
 /// Opens train_x.npy, train_y.npy, test_x.npy and test_y.npy in `folder`.
 /// x: float32, uint8, int8 or int16, of shape [N,C,T] or [N,T,C] as shape.layout says, or [N,T*C]; where T or
 /// C is 1, any shape [N,...] of T * C elements per sample. y: integers of any width, [N] or [N,1].
 /// `classes` = 0 means the largest training label + 1.
 /// `given` (for example that of a saved model): samples are normalised with it, the training files are not
 /// opened, `train` stays empty, and `classes` must be known.
+/// Labels::kOptional: a folder without one of the y files has no labels.
 /// Throws Error if a file is missing, damaged, empty or of the wrong type or shape, x and y differ in length,
 /// a label is outside 0..classes-1, or a value is NaN or infinite, as stored or once normalised.
 Dataset load_dataset(const std::filesystem::path& folder, const InputShape& shape, int classes = 0,
-                     const Normalization* given = nullptr);
+                     const Normalization* given = nullptr, Labels labels = Labels::kNeeded);
 
 /// The same from memory, with the same checks.
 Dataset make_dataset(ArraySet arrays);

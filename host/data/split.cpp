@@ -151,11 +151,12 @@ void Split::set_normalization(const Normalization& normalization) {
 
 void Split::read(size_t index, float* out) const {
   assert(index < size());
+  const size_t place = places_.empty() ? index : places_[index];
   const bool transposed =
       shape_.layout == SampleLayout::kChannelsFirst && shape_.channels > 1 && shape_.steps > 1;
   std::visit(
       [&](auto values) {
-        const auto* x = values.data() + index * shape_.size();
+        const auto* x = values.data() + place * shape_.size();
         if (transposed) {
           normalize_transpose(x, mean_.data(), inverse_std_.data(), shape_, out);
         } else {
@@ -163,6 +164,14 @@ void Split::read(size_t index, float* out) const {
         }
       },
       values_);
+}
+
+void Split::keep_label(int label) {
+  std::vector<size_t> places;
+  for (size_t i = 0; i < size(); ++i)
+    if (labels_[i] == label) places.push_back(places_.empty() ? i : places_[i]);
+  labels_.assign(places.size(), label);
+  places_ = std::move(places);
 }
 
 Normalization Split::measure_normalization() const {

@@ -56,6 +56,9 @@ class Split {
   /// Drops the samples from `count` on; nothing where there are no more.
   void keep_first(size_t count) { labels_.resize(std::min(count, labels_.size())); }
 
+  /// Drops the samples of other labels.
+  void keep_label(int label);
+
   /// Without this, read() gives the values as they are. Requires one mean and one inverse_std per channel.
   void set_normalization(const Normalization& normalization);
 
@@ -73,6 +76,7 @@ class Split {
       owner_;  // of the elements that values_ looks at; moving keeps their address
   SampleValues values_;
   std::vector<int32_t> labels_;
+  std::vector<size_t> places_;  ///< of the samples that were kept by label; empty: all, in order
   InputShape shape_;
   // For consecutive elements of [T,C]: the channels, repeated to a length that vectorises.
   std::vector<float> mean_;

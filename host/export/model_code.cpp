@@ -48,6 +48,17 @@ std::string conv1d_fields(const Node& node) {
   return fields.in_braces();
 }
 
+std::string conv_transpose1d_fields(const Node& node) {
+  Fields fields;
+  fields.add("channels", node.outputs);
+  fields.add("kernel", node.kernel);
+  fields.add_unless(1, "stride", node.stride);
+  fields.add_unless(0, "padding", node.pad_left);
+  fields.add_unless(0, "output_padding", node.output_padding);
+  add_parameters(fields, node);
+  return fields.in_braces();
+}
+
 std::string linear_fields(const Node& node) {
   Fields fields;
   fields.add("features", node.outputs);
@@ -104,6 +115,8 @@ std::string node_code(const Node& node) {
   switch (node.op) {
     case Op::kLinear: return fmt::format("mantissa::linear({})", linear_fields(node));
     case Op::kConv1d: return fmt::format("mantissa::conv1d({})", conv1d_fields(node));
+    case Op::kConvTranspose1d:
+      return fmt::format("mantissa::conv_transpose1d({})", conv_transpose1d_fields(node));
     case Op::kRelu: return "mantissa::relu()";
     case Op::kMaxPool1d: return fmt::format("mantissa::max_pool1d({})", pool_fields(node));
     case Op::kAvgPool1d: return fmt::format("mantissa::avg_pool1d({})", pool_fields(node));

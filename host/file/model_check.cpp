@@ -88,7 +88,7 @@ void check_weight_scales(const SavedTensor& tensor, const LayerPlan& layer, cons
   TensorView v;
   v.format = layer.formats.parameter;
   v.elements = static_cast<size_t>(layer.weights);
-  v.channels = static_cast<size_t>(layer.node.outputs);
+  v.channels = static_cast<size_t>(layer.weight_rows());
   set_metadata(v, copy.data());
   for (const Scale scale : v.scales) check_scale(scale, what);
   const CodeRange range = code_range(v.format);

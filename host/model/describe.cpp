@@ -44,6 +44,7 @@ std::string bad_shape(const Subject& s) {
           "global_avg_pool1d before it",
           s.layer, s.error.found, s.error.limit);
     case Op::kConv1d:
+    case Op::kConvTranspose1d:
     case Op::kRelu:
     case Op::kMaxPool1d:
     case Op::kAvgPool1d:
@@ -57,6 +58,14 @@ std::string bad_shape(const Subject& s) {
 }
 
 std::string bad_attribute(const Subject& s) {
+  if (s.node != nullptr && s.node->op == Op::kConvTranspose1d)
+    return fmt::format(
+        "{}: an attribute is {}, which is out of its range or makes the layer too large; channels, kernel "
+        "and "
+        "stride are at least 1, padding is at least 0 and leaves a step to come out, and output_padding is "
+        "less "
+        "than stride",
+        s.layer, s.error.found);
   return fmt::format(
       "{}: an attribute is {}, which is out of its range or makes the layer too large; features, channels, "
       "kernel, stride, dilation and groups are at least 1, padding at least 0, and fewer or smaller "
@@ -171,8 +180,9 @@ std::string detail_sentence(const Subject& s) {
              "asym format, and is "
              "one of its codes";
     case Detail::kLossNeedsLogits:
-      return "the loss needs sums of any sign, so the last layer must be linear, conv1d, layer_norm or an "
-             "average; end "
+      return "the loss needs sums of any sign, so the last layer must be linear, conv1d, conv_transpose1d, "
+             "layer_norm "
+             "or an average; end "
              "the model with one";
   }
   return "";
@@ -227,7 +237,7 @@ std::string unsupported(const Subject& s) {
 std::string not_a_classifier(const Subject& s) {
   return fmt::format(
       "{}: it is the last, and gives {} steps where a classifier gives one vector per sample; end the "
-      "model with global_avg_pool1d or flatten, then linear",
+      "model with global_avg_pool1d or flatten, then linear, or give it loss = \"mse\"",
       s.layer, s.error.found);
 }
 

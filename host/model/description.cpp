@@ -104,6 +104,23 @@ Node read_conv1d(const TomlReader& layer) {
   return node;
 }
 
+/// padding is the same on both sides, and there is one group.
+Node read_conv_transpose1d(const TomlReader& layer) {
+  layer.allow({"type", "name", "channels", "kernel", "stride", "padding", "output_padding", "bias",
+               "trainable", "output"});
+  Node node = conv_transpose1d({.channels = layer.integer("channels", kChannels),
+                                .kernel = layer.integer("kernel", kWindow),
+                                .stride = layer.integer("stride", kWindow, 1),
+                                .padding = layer.integer("padding", kPadSteps, 0),
+                                .output_padding = layer.integer("output_padding", kPadSteps, 0)});
+  if (node.output_padding >= node.stride)
+    layer.fail("output_padding",
+               fmt::format("'output_padding' in {} is {}; it must be less than the stride, {}", layer.where(),
+                           node.output_padding, node.stride));
+  read_parameters(layer, node);
+  return node;
+}
+
 Node read_linear(const TomlReader& layer) {
   layer.allow({"type", "name", "features", "bias", "trainable", "output"});
   Node node = linear({.features = layer.integer("features", kChannels)});
@@ -170,6 +187,7 @@ Node read_node(const TomlReader& layer, Op op) {
   switch (op) {
     case Op::kLinear: return read_linear(layer);
     case Op::kConv1d: return read_conv1d(layer);
+    case Op::kConvTranspose1d: return read_conv_transpose1d(layer);
     case Op::kRelu: return read_plain(layer, relu());
     case Op::kMaxPool1d: return max_pool1d(read_pool(layer));
     case Op::kAvgPool1d: return avg_pool1d(read_pool(layer));
@@ -211,6 +229,7 @@ int32_t known_outputs(const std::vector<Node>& nodes) {
 }
 
 void check_classes(const TomlReader& top, const Description& d) {
+  if (d.target == Target::kInput) return;  // classes are what labels say, and no outputs
   const int32_t outputs = known_outputs(d.nodes);
   if (d.classes == 0 || outputs == 0 || outputs == d.classes) return;
   top.fail("output", fmt::format("[output] has {} classes, but the layers give {} outputs; make them equal",
@@ -218,13 +237,14 @@ void check_classes(const TomlReader& top, const Description& d) {
 }
 
 void read_training(const TomlReader& training, TrainingDefaults& t) {
-  training.allow({"epochs", "batch", "lr", "momentum", "weight_decay", "schedule", "seed"});
+  training.allow({"epochs", "batch", "lr", "momentum", "weight_decay", "schedule", "seed", "only_class"});
   t.epochs = training.integer("epochs", kEpochs, t.epochs);
   t.batch = training.integer("batch", kBatch, t.batch);
   t.lr = training.number("lr", kLearningRate, t.lr);
   t.momentum = training.number("momentum", kMomentum, t.momentum);
   t.weight_decay = training.number("weight_decay", kWeightDecay, t.weight_decay);
   t.schedule = training.choice<Schedule>("schedule", kSchedules, t.schedule);
+  if (training.has("only_class")) t.only_class = training.integer("only_class", kLabels);
   t.seed = static_cast<uint64_t>(training.integer64("seed", static_cast<int64_t>(t.seed)));
 }
 
@@ -242,10 +262,13 @@ Description parse_description(std::string_view toml_text, std::string_view sourc
   const std::string source(source_name);
   const toml::table file = parse_toml(toml_text, source);
   const TomlReader top(file, source, "the model");
-  top.allow({"name", "loss", "input", "output", "layer", "training"});
+  top.allow({"name", "loss", "target", "input", "output", "layer", "training"});
   Description d;
   d.name = top.name("name");
   d.loss = top.choice<Loss>("loss", kLosses, d.loss);
+  d.target = top.choice<Target>("target", kTargets, d.target);
+  if (d.target == Target::kInput && d.loss != Loss::kMse)
+    top.fail("target", "target = \"input\" compares the outputs with the sample; it needs loss = \"mse\"");
   read_input(top.table("input"), d);
   if (top.has("output")) read_output(top.table("output"), d);
   read_layers(top, d);

@@ -3,6 +3,7 @@
 //
 //   name = "har"
 //   loss = "cross_entropy"        # the default; or "mse", against onehot labels
+//   target = "label"              # the default; or "input": with loss "mse" the outputs are to be the normalised sample itself
 //
 //   [input]
 //   steps = 128                   # default 1
@@ -25,6 +26,7 @@
 //
 //   output = "codes"              # the default; or "accumulator": the sums, for the quantize that must follow
 //
+//   type = "conv_transpose1d"     # channels, kernel, stride, padding (steps dropped at both ends), output_padding, bias, trainable, output
 //   type = "linear"               # features, bias, trainable, output
 //   type = "layer_norm"           # epsilon (default 1e-5), bias, trainable
 //   type = "quantize"             # format ("asym8", "bfp8", "sym4/16"; or bits), scale (constant, with zero_point), scaling ("dynamic",
@@ -39,6 +41,7 @@
 //   momentum = 0.9
 //   weight_decay = 0.0
 //   schedule = "constant"         # of lr; "linear" lets it fall to 0 at the end
+//   only_class = 0                # default: samples of all labels
 //   seed = 1
 #pragma once
 #include <cstdint>
@@ -52,6 +55,9 @@
 
 namespace mantissa::host {
 
+/// What the outputs of a model should be.
+enum class Target : uint8_t { kLabel, kInput };
+
 /// SGD in the PyTorch convention.
 struct TrainingDefaults {
   int epochs = 10;
@@ -60,7 +66,8 @@ struct TrainingDefaults {
   double momentum = 0.9;
   double weight_decay = 0;
   Schedule schedule = Schedule::kConstant;
-  uint64_t seed = 1;  ///< in a file, a negative number stands for 2^64 more
+  int only_class = -1;  ///< the label whose samples alone are trained on; -1: all
+  uint64_t seed = 1;    ///< in a file, a negative number stands for 2^64 more
   bool operator==(const TrainingDefaults&) const = default;
 };
 
@@ -68,6 +75,7 @@ struct Description {
   std::string name;
   Shape input = {};
   Loss loss = Loss::kCrossEntropy;
+  Target target = Target::kLabel;
   SampleLayout layout = SampleLayout::kChannelsLast;
   int classes = 0;                            ///< 0: as the labels say
   std::vector<std::string> class_names = {};  ///< empty, or one per class

@@ -2,6 +2,7 @@
 // One list each, so that what is written can be read again.
 #pragma once
 #include "host/data/split.hpp"
+#include "host/model/description.hpp"
 #include "host/model/toml_reader.hpp"
 #include "mantissa/model/node.hpp"
 #include "mantissa/train/schedule.hpp"
@@ -11,6 +12,7 @@ namespace mantissa::host {
 inline constexpr Named<Op> kOps[] = {
     {"linear", Op::kLinear},
     {"conv1d", Op::kConv1d},
+    {"conv_transpose1d", Op::kConvTranspose1d},
     {"relu", Op::kRelu},
     {"max_pool1d", Op::kMaxPool1d},
     {"avg_pool1d", Op::kAvgPool1d},
@@ -30,6 +32,8 @@ inline constexpr Named<Schedule> kSchedules[] = {{"constant", Schedule::kConstan
                                                  {"linear", Schedule::kLinear}};
 
 inline constexpr Named<Loss> kLosses[] = {{"cross_entropy", Loss::kCrossEntropy}, {"mse", Loss::kMse}};
+
+inline constexpr Named<Target> kTargets[] = {{"label", Target::kLabel}, {"input", Target::kInput}};
 
 inline constexpr Named<Scaling> kScalings[] = {{"dynamic", Scaling::kDynamic},
                                                {"delayed", Scaling::kDelayed}};

@@ -146,7 +146,7 @@ TEST(Description, UnknownKeysNameTheNearestOne) {
   EXPECT_EQ(refusal(std::string(kSmall) + "[training]\nlearning_rate = 1\n"),
             "m.toml, line 8: unknown key 'learning_rate' in [training]; known are 'epochs', 'batch', 'lr', "
             "'momentum', "
-            "'weight_decay', 'schedule', 'seed'");
+            "'weight_decay', 'schedule', 'seed', 'only_class'");
   EXPECT_EQ(refusal("name = 'x'\nloss = 'hinge'"),
             "m.toml, line 2: unknown loss 'hinge' in the model; known are 'cross_entropy', 'mse'");
 }

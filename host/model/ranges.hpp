@@ -15,6 +15,7 @@ struct NumberRange {
   double high = 0;
 };
 
+inline constexpr IntegerRange kLabels{0, 65535};
 inline constexpr IntegerRange kSamples{1, 1 << 30};
 inline constexpr IntegerRange kEpochs{1, 1 << 20};
 inline constexpr IntegerRange kBatch{1, 1 << 20};

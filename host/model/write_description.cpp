@@ -59,6 +59,10 @@ std::string attributes(const Node& node) {
           "channels = {}\nkernel = {}\nstride = {}\ndilation = {}\ngroups = {}\npadding = {}\n{}{}",
           node.outputs, node.kernel, node.stride, node.dilation, node.groups, padding_text(node),
           parameter_keys(node), output_key(node));
+    case Op::kConvTranspose1d:
+      return fmt::format("channels = {}\nkernel = {}\nstride = {}\npadding = {}\noutput_padding = {}\n{}{}",
+                         node.outputs, node.kernel, node.stride, node.pad_left, node.output_padding,
+                         parameter_keys(node), output_key(node));
     case Op::kLayerNorm:
       return fmt::format("epsilon = {}\n{}", number_text(node.epsilon), parameter_keys(node));
     case Op::kQuantize: return setting_keys(node.activation, "") + setting_keys(node.error, "error_");
@@ -92,13 +96,17 @@ std::string training_table(const TrainingDefaults& t) {
 std::string write_description(const Description& d) {
   std::string out =
       fmt::format("name = {}\nloss = {}\n", toml_string(d.name), toml_string(name_of(d.loss, kLosses)));
+  if (d.target != Target::kLabel)
+    out += fmt::format("target = {}\n", toml_string(name_of(d.target, kTargets)));
   out += fmt::format("\n[input]\nsteps = {}\nchannels = {}\nlayout = {}\n", d.input.steps, d.input.channels,
                      toml_string(name_of(d.layout, kLayouts)));
   out += output_table(d);
   for (size_t i = 0; i < d.nodes.size(); ++i)
     out += fmt::format("\n[[layer]]\ntype = {}\nname = {}\n{}", toml_string(type_name(d.nodes[i].op)),
                        toml_string(d.layer_names[i]), attributes(d.nodes[i]));
-  return out + training_table(d.training);
+  out += training_table(d.training);
+  if (d.training.only_class >= 0) out += fmt::format("only_class = {}\n", d.training.only_class);
+  return out;
 }
 
 }  // namespace mantissa::host

@@ -64,6 +64,18 @@ std::string results_text(const Results& r, size_t columns) {
     out += line("macro F1", fmt::format("{:.4f}", e.macro_f1));
     out += line("test loss", fmt::format("{:.4f}", e.loss));
   }
+  if (r.reconstruction) {
+    const Reconstruction& e = *r.reconstruction;
+    out += line("training error", fmt::format("{:.4f}", e.train_error));
+    out += line("test error", fmt::format("{:.4f}", e.test_error));
+    if (e.detection) {
+      out += line("AUC",
+                  fmt::format("{:.4f}  (error, class {} against the rest)", e.detection->auc, e.usual_class));
+      out +=
+          line("F1", fmt::format("{:.4f}  (errors above {:.4f}: mean + 2 deviations of the training errors)",
+                                 e.detection->f1, e.detection->threshold));
+    }
+  }
   if (r.samples_per_second > 0)
     out += line("speed", fmt::format("{} samples/s", grouped(static_cast<int64_t>(r.samples_per_second))));
   out += line("memory", memory_line(r));
@@ -97,6 +109,17 @@ std::string results_json(const Results& r) {
   j["test_accuracy"] = measured(e.accuracy);
   j["test_loss"] = measured(e.loss);
   j["macro_f1"] = measured(e.macro_f1);
+  if (r.reconstruction) {
+    const Reconstruction& found = *r.reconstruction;
+    auto& out = j["reconstruction"];
+    out["train_error"] = found.train_error;
+    out["test_error"] = found.test_error;
+    if (found.detection)
+      out.update({{"usual_class", found.usual_class},
+                  {"auc", found.detection->auc},
+                  {"threshold", found.detection->threshold},
+                  {"f1", found.detection->f1}});
+  }
   j["train_loss"] = r.train_loss;
   j["train_accuracy"] = r.train_accuracy;
   j["samples_per_second"] = r.samples_per_second;

@@ -7,6 +7,7 @@
 
 #include "host/model/description.hpp"
 #include "host/train/evaluate.hpp"
+#include "host/train/reconstruction.hpp"
 #include "host/train/saturation.hpp"
 
 namespace mantissa::host {
@@ -28,6 +29,7 @@ struct Results {
   std::vector<Saturation> saturated;
   uint64_t weights_hash = 0;
   std::optional<Evaluation> test;
+  std::optional<Reconstruction> reconstruction;  ///< in place of test, where the target is the input
 };
 
 /// Lines for a terminal of so many columns.

@@ -28,8 +28,13 @@ double seconds_since(Clock::time_point start) {
 }  // namespace
 
 Trainer::Trainer(Engine& engine, Arena& arena, const Split& train, const TrainingDefaults& settings,
-                 TrainerHooks hooks)
-    : engine_(engine), arena_(arena), train_(train), settings_(settings), hooks_(std::move(hooks)) {
+                 TrainerHooks hooks, Target target)
+    : engine_(engine),
+      arena_(arena),
+      train_(train),
+      settings_(settings),
+      hooks_(std::move(hooks)),
+      target_(target) {
   const PlanSummary& plan = engine.plan().summary;
   const size_t batch = static_cast<size_t>(plan.batch);
   const uint64_t per_epoch = (train.size() + batch - 1) / batch;
@@ -98,8 +103,9 @@ void Trainer::run_batch(size_t first, size_t count, Sums& sums) {
   for (size_t done = 0; done < count; done += micro) {
     const size_t now = std::min(micro, count - done);
     read(first + done, now);
-    if (done == 0) engine_.begin_batch(static_cast<int32_t>(count), sgd, x_.data(), labels_[0]);
-    const BatchResult r = engine_.accumulate(x_.data(), labels_.data(), static_cast<int32_t>(now));
+    const Targets targets = target_ == Target::kInput ? Targets(x_.data()) : Targets(labels_.data());
+    if (done == 0) engine_.begin_batch(static_cast<int32_t>(count), sgd, x_.data(), targets);
+    const BatchResult r = engine_.accumulate(x_.data(), targets, static_cast<int32_t>(now));
     sums.loss_q24 += r.loss_q24;
     sums.correct += r.correct;
   }

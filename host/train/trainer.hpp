@@ -44,7 +44,7 @@ class Trainer {
   /// `settings.batch` is the plan's. Throws Error if the run has more steps than can be counted. Everything
   /// given must outlive the trainer. An engine whose progress is not at step 0 is taken up where it stopped.
   Trainer(Engine& engine, Arena& arena, const Split& train, const TrainingDefaults& settings,
-          TrainerHooks hooks = {});
+          TrainerHooks hooks = {}, Target target = Target::kLabel);
 
   /// True when all epochs are done or a stop was asked for.
   bool finished() const;
@@ -73,6 +73,7 @@ class Trainer {
   const Split& train_;
   TrainingDefaults settings_;
   TrainerHooks hooks_;
+  Target target_;
   uint32_t steps_per_epoch_ = 0, total_steps_ = 0;
   std::vector<int32_t> order_;
   std::vector<float> x_;         ///< [micro-batch, T, C]

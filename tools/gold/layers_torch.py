@@ -10,7 +10,7 @@ SAMPLES = 3
 
 HEAD = """
 // Parameters, samples and targets are the bits of float32; gradients are of the mean loss, in the order of the parameters:
-// layer by layer weights [O, K, C / groups], then biases.
+// layer by layer weights [O, K, C / groups] ([I, K, O] of a transposed convolution), then biases.
 struct TorchNetwork {
   const char* name;
   const uint32_t *parameters, *x, *targets;  // targets: or null
@@ -46,6 +46,9 @@ def networks(torch):
         nn.AdaptiveAvgPool1d(1), StepMajor(), nn.Linear(4, 5))
     yield "dense", (1, 7), 4, False, nn.Sequential(
         StepMajor(), nn.Linear(7, 6), nn.LayerNorm(6), nn.ReLU(), nn.Linear(6, 4))
+    yield "transposed", (5, 3), 48, True, nn.Sequential(
+        nn.Conv1d(3, 4, 3, padding=1), nn.ReLU(), nn.ConvTranspose1d(4, 5, 4, stride=3, padding=2, output_padding=1), nn.ReLU(),
+        nn.ConvTranspose1d(5, 4, 2, stride=1, padding=1), StepMajor())
 
 
 def stored(tensor):

@@ -48,7 +48,9 @@ constexpr MseResult mse(int32_t* outputs, int32_t n, Scale unit, const Targets& 
     outputs[i] = error;
   }
   if (r.largest == 0) return r;
-  const int32_t width = int32_t(std::bit_width(r.largest)), drop = width > 24 ? width - 24 : 0;
+  // 24 bits of each, or fewer where more than 2^16 squares would not fit in 64 bits.
+  const int32_t room = (64 - int32_t(std::bit_width(uint32_t(n - 1)))) / 2, kept = room < 24 ? room : 24;
+  const int32_t width = int32_t(std::bit_width(r.largest)), drop = width > kept ? width - kept : 0;
   uint64_t squares = 0;
   for (int32_t i = 0; i < n; ++i) {
     const uint64_t e = uint64_t(outputs[i] < 0 ? -int64_t(outputs[i]) : int64_t(outputs[i])) >> drop;

@@ -138,9 +138,34 @@ struct Engine::LayerUpdate {
   ParameterUpdate weight, bias;
 };
 
-inline ConvGeometry geometry_of(const LayerPlan& l, int32_t in_row, int32_t out_row) {
-  return {l.in.channels, l.out.channels, l.node.kernel, l.node.stride, l.node.dilation,
-          l.node.groups, l.pad_left,     in_row,        out_row};
+/// Rows: elements between steps of x and dx, of y and dy. A ConvTranspose1d is the transpose of a Conv1d from y to x.
+inline ConvGeometry geometry_of(const LayerPlan& l, int32_t x_row, int32_t y_row) {
+  const Node& n = l.node;
+  if (n.is_transposed())
+    return {l.out.channels, l.in.channels, n.kernel, n.stride, 1, 1, l.pad_left, y_row, x_row};
+  return {l.in.channels, l.out.channels, n.kernel, n.stride, n.dilation, n.groups, l.pad_left, x_row, y_row};
+}
+
+/// A product with a layer's weights: y from x, or dx from dy.
+struct Engine::WeightProduct {
+  const LayerPlan& layer;
+  const ProductPlan& plan;
+  ConvGeometry geometry;
+  GemmOperand from;      ///< at step 0
+  bool spreads = false;  ///< `from` over the signal, phase by phase of the stride; else windows slide over it
+
+  int32_t phases() const { return spreads ? geometry.stride : 1; }
+};
+
+/// What one thread makes of a layer's gradients at a time. Rows of weights are output channels and bring their biases along; those of
+/// a ConvTranspose1d are input channels, and the first ones bring all biases.
+struct Engine::Share {
+  int32_t row = 0, rows = 0;
+  int32_t bias = 0, biases = 0;
+};
+inline Engine::Share Engine::share_of(const LayerPlan& l, int32_t row, int32_t rows) {
+  if (!l.node.is_transposed()) return {row, rows, row, rows};
+  return {row, rows, 0, row == 0 ? l.node.outputs : 0};
 }
 
 }  // namespace mantissa

@@ -142,6 +142,11 @@ class Engine {
   void run_forward(const LayerPlan& l);
   void forward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, int32_t worker);
   void forward_pool(const LayerPlan& l, int32_t sample, int32_t worker);
+  struct WeightProduct;
+  Gemm product_view(const WeightProduct& p, int32_t phase, int32_t group, int32_t row, int32_t rows) const;
+  void prepare_product(const WeightProduct& p) const;
+  void run_product(const WeightProduct& p, void* sums, int32_t stride, int32_t row, int32_t rows,
+                   int32_t worker) const;
   const void* bias_row(const LayerPlan& l, int32_t sample, int32_t worker) const;
   void forward_norm(const LayerPlan& l, int32_t sample, int32_t worker);
   void backward_norm(const LayerPlan& l, int32_t sample, int32_t worker);
@@ -162,10 +167,12 @@ class Engine {
   void run_gradient(const LayerPlan& l);
   void* gradient_sums(const LayerPlan& l, int32_t row, int32_t worker) const;
   bool updates_from_operands(const LayerPlan& l) const;
-  void gradient_rows(const LayerPlan& l, int32_t row, int32_t rows, int32_t worker);
+  struct Share;
+  static Share share_of(const LayerPlan& l, int32_t row, int32_t rows);
+  void gradient_rows(const LayerPlan& l, const Share& share, int32_t worker);
   void gradient_product(const LayerPlan& l, int32_t sample, int32_t samples, int32_t row, int32_t rows,
                         void* sums, GemmStore store, int32_t worker);
-  void gradient_of_sample(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, float* weight_sums,
+  void gradient_of_sample(const LayerPlan& l, int32_t sample, const Share& share, float* weight_sums,
                           int32_t worker);
   bool sums_in_tile(const LayerPlan& l) const {
     return plan_.summary.fused_update || l.coded_weight_gradient;
@@ -174,7 +181,7 @@ class Engine {
   GradientGrid& bias_grid(const LayerPlan& l) const;
   void join_weight_gradient(const LayerPlan& l, const void* sums, int32_t row, int32_t rows);
   void join_bias_gradient(const LayerPlan& l);
-  void observe_gradient(const LayerPlan& l, const void* sums, int32_t row, int32_t rows, int32_t worker);
+  void observe_gradient(const LayerPlan& l, const void* sums, const Share& share, int32_t worker);
   void clear_gradients();
 
   struct ParameterUpdate;
@@ -193,7 +200,7 @@ class Engine {
   void set_factors(const LayerPlan& l, ParameterUpdate& u, const CodeView& codes, Scale scale) const;
   UpdateSeen update_from_codes(const LayerPlan& l, const ParameterUpdate& u, int16_t gradient,
                                GradientGrid* grids, int32_t channels, int16_t slot);
-  void update_rows(const LayerPlan& l, const LayerUpdate& update, const void* sums, int32_t row, int32_t rows,
+  void update_rows(const LayerPlan& l, const LayerUpdate& update, const void* sums, const Share& share,
                    int32_t worker);
   void run_update(const LayerPlan& l);
   void commit_update(const LayerPlan& l, const LayerUpdate& update);

@@ -25,17 +25,8 @@ void Engine::run_backward(const LayerPlan& l) {
     const bool is_linear = l.node.op == Op::kLinear;
     const Tensor& dyt = plan_.tensors[size_t(l.dy.tensor)];
     const ConvGeometry c = geometry_of(l, 0, is_linear ? dyt.sample_stride() : l.out.channels);
-    for (int32_t phase = 0; l.backward.packed >= 0 && phase < c.stride; ++phase)
-      for (int32_t group = 0; group < l.node.groups; ++group) {
-        const BackwardPhase p = backward_phase(c, phase);
-        Gemm g = backward_view(c, p, {data<>(l.dy.tensor), dyt.element, 0, 0, 0}, weight_operand(l), group, 0,
-                               l.backward.tile_rows);
-        g.c_element = l.backward.accumulator;
-        g.block_terms = l.backward.block_terms;
-        g.scratch = scratch(l.backward, phase * l.node.groups + group, 0);
-        kernels_->gemm->prepare(g);
-      }
-    const int64_t work = int64_t(count_) * l.out.steps * l.weights;
+    prepare_product({l, l.backward, c, {data<>(l.dy.tensor), dyt.element, 0, 0, 0}, !l.node.is_transposed()});
+    const int64_t work = int64_t(count_) * l.gradient_steps() * l.weights;
     const int32_t tile = l.backward.tile_rows;
     if (is_linear) {
       parallel((count_ + tile - 1) / tile, work, [&](int32_t i, int32_t worker) {
@@ -65,20 +56,9 @@ void Engine::backward_rows(const LayerPlan& l, int32_t sample, int32_t row, int3
   void* sums = is_float ? dx : data<>(l.backward.tile, worker);
   const int32_t stride = is_float ? dx_row : l.in.channels;
   const ConvGeometry c = geometry_of(l, dx_row, is_linear ? dyt.sample_stride() : l.out.channels);
-  for (int32_t phase = 0; phase < c.stride; ++phase) {
-    const BackwardPhase p = backward_phase(c, phase);
-    const int32_t phase_rows = c.stride == 1 ? rows : (l.in.steps - phase + c.stride - 1) / c.stride;
-    for (int32_t group = 0; group < l.node.groups; ++group) {
-      Gemm g = backward_view(c, p, {data<>(l.dy.tensor, sample), dyt.element, 0, 0, 0}, weight_operand(l),
-                             group, row, phase_rows);
-      g.c = at(sums, element, ptrdiff_t(phase) * stride + group * c.group_in());
-      g.c_element = element;
-      g.c_stride = stride * c.stride;
-      g.block_terms = l.backward.block_terms;
-      g.scratch = scratch(l.backward, phase * l.node.groups + group, worker);
-      kernels_->gemm->run(g);
-    }
-  }
+  run_product(
+      {l, l.backward, c, {data<>(l.dy.tensor, sample), dyt.element, 0, 0, 0}, !l.node.is_transposed()}, sums,
+      stride, row, rows, worker);
   FinishSums finish;
   finish.sums = sums;
   finish.element = element;
@@ -155,20 +135,22 @@ void Engine::run_gradient(const LayerPlan& l) {
   const bool dynamic = !plan_.summary.is_float && plan_.summary.scaling == Scaling::kDynamic;
   if (observing_ && dynamic) return;
   const bool outer = updates_from_operands(l);
-  const int32_t share = (l.node.outputs + plan_.summary.threads - 1) / plan_.summary.threads;
-  const int32_t tile = outer ? share : l.gradient.tile_rows;  // without sums there is nothing to keep small
+  const int32_t all = l.weight_rows();
+  // Without sums there is nothing to keep small.
+  const int32_t tile =
+      outer ? (all + plan_.summary.threads - 1) / plan_.summary.threads : l.gradient.tile_rows;
   const LayerUpdate update = prepare_update(l);
   const int32_t layer = plan_.tensors[size_t(l.weight)].layer;
   const auto body = [&](int32_t i, int32_t worker) {
-    const int32_t row = i * tile;
-    const int32_t rows = row + tile > l.node.outputs ? l.node.outputs - row : tile;
-    gradient_rows(l, row, rows, worker);
+    const int32_t row = i * tile, rows = row + tile > all ? all - row : tile;
+    const Share share = share_of(l, row, rows);
+    gradient_rows(l, share, worker);
     const void* sums = gradient_sums(l, row, worker);
     if (observing_)
-      observe_gradient(l, sums, row, rows, worker);
+      observe_gradient(l, sums, share, worker);
     else if (plan_.summary.fused_update)
       probed(StepKind::kUpdate, layer,
-             [&] { update_rows(l, update, outer ? nullptr : sums, row, rows, worker); });
+             [&] { update_rows(l, update, outer ? nullptr : sums, share, worker); });
     else if (l.coded_weight_gradient)
       join_weight_gradient(l, sums, row, rows);
   };
@@ -176,8 +158,8 @@ void Engine::run_gradient(const LayerPlan& l) {
   const bool is_packed = l.layout == ParameterLayout::kPacked || l.layout == ParameterLayout::kGranules;
   const bool shares_bytes = l.coded_weight_gradient ? l.fan_in * l.formats.gradient.bits % 8 != 0
                                                     : is_packed && l.formats.parameter.bits % 8 != 0;
-  const int64_t work = shares_bytes ? 0 : int64_t(count_) * l.out.steps * l.weights;
-  parallel((l.node.outputs + tile - 1) / tile, work, body);
+  const int64_t work = shares_bytes ? 0 : int64_t(count_) * l.gradient_steps() * l.weights;
+  parallel((all + tile - 1) / tile, work, body);
   if (!observing_ && l.coded_bias_gradient) join_bias_gradient(l);
   if (observing_ || plan_.summary.fused_update)
     probed(StepKind::kUpdate, layer, [&] { commit_update(l, update); });
@@ -200,16 +182,17 @@ bool Engine::updates_from_operands(const LayerPlan& l) const {
          is_int8(l.dy);
 }
 
-/// dw and db of some output channels over the samples of this micro-batch, into the tile or the batch's buffer.
-void Engine::gradient_rows(const LayerPlan& l, int32_t row, int32_t rows, int32_t worker) {
+/// dw and db of a share over the samples of this micro-batch, into the tile or the batch's buffer.
+void Engine::gradient_rows(const LayerPlan& l, const Share& share, int32_t worker) {
   const bool is_linear = l.node.op == Op::kLinear, in_tile = sums_in_tile(l);
   const bool dynamic = !plan_.summary.is_float && plan_.summary.scaling == Scaling::kDynamic;
+  const int32_t row = share.row, rows = share.rows;
   const Tensor& dyt = plan_.tensors[size_t(l.dy.tensor)];
   if (l.bias >= 0 && (plan_.summary.fused_update || l.coded_bias_gradient)) {
     const Tensor& bt = plan_.tensors[size_t(l.bias_sums)];
-    std::byte* first = static_cast<std::byte*>(at(data<>(l.bias_sums), bt.element, row));
+    std::byte* first = static_cast<std::byte*>(at(data<>(l.bias_sums), bt.element, share.bias));
     const size_t bytes =
-        size_t(rows) * element_bytes(bt.element);  // a store to a byte may change what bt says
+        size_t(share.biases) * element_bytes(bt.element);  // a store to a byte may change what bt says
     for (size_t i = 0; i < bytes; ++i) first[i] = std::byte(0);
   }
   if (l.node.op == Op::kLayerNorm) return norm_gradient_rows(l, worker);
@@ -217,8 +200,7 @@ void Engine::gradient_rows(const LayerPlan& l, int32_t row, int32_t rows, int32_
   if (dynamic) {
     if (in_tile)
       for (int32_t i = 0; i < rows * l.fan_in; ++i) static_cast<float*>(sums)[i] = 0.0f;
-    for (int32_t s = 0; s < count_; ++s)
-      gradient_of_sample(l, s, row, rows, static_cast<float*>(sums), worker);
+    for (int32_t s = 0; s < count_; ++s) gradient_of_sample(l, s, share, static_cast<float*>(sums), worker);
     return;
   }
   if (is_linear && !updates_from_operands(l)) {
@@ -229,12 +211,12 @@ void Engine::gradient_rows(const LayerPlan& l, int32_t row, int32_t rows, int32_
       gradient_product(l, s, 1, row, rows, sums, in_tile && s == 0 ? GemmStore::kOverwrite : GemmStore::kAdd,
                        worker);
   }
-  if (l.bias < 0) return;
+  if (l.bias < 0 || share.biases == 0) return;
   const Element bias_element = plan_.tensors[size_t(l.bias_sums)].element;
-  void* bias_sums = at(data<>(l.bias_sums), bias_element, row);
+  void* bias_sums = at(data<>(l.bias_sums), bias_element, share.bias);
   for (int32_t s = 0; s < (is_linear ? 1 : count_); ++s)
-    kernels_->column_sums({at(data<>(l.dy.tensor, s), dyt.element, row), dyt.element,
-                           is_linear ? count_ : l.out.steps, rows,
+    kernels_->column_sums({at(data<>(l.dy.tensor, s), dyt.element, share.bias), dyt.element,
+                           is_linear ? count_ : l.out.steps, share.biases,
                            is_linear ? dyt.sample_stride() : l.out.channels, bias_sums, bias_element});
 }
 
@@ -246,15 +228,20 @@ void Engine::gradient_product(const LayerPlan& l, int32_t sample, int32_t sample
   const Tensor& dyt = plan_.tensors[size_t(l.dy.tensor)];
   const ConvGeometry c = geometry_of(l, is_linear ? xt.sample_stride() : l.in.channels,
                                      is_linear ? dyt.sample_stride() : l.out.channels);
-  const GemmOperand dy = {data<>(l.dy.tensor, sample), dyt.element, 0, 0, 0};
-  const GemmOperand x = {data<>(l.x.tensor, sample), xt.element, 0, 0, 0};
+  GemmOperand dy = {data<>(l.dy.tensor, sample), dyt.element, 0, 0, 0};
+  GemmOperand x = {data<>(l.x.tensor, sample), xt.element, 0, 0, 0};
+  if (l.node.is_transposed()) {  // of the Conv1d from y to x
+    const GemmOperand swapped = dy;
+    dy = x;
+    x = swapped;
+  }
   const int32_t taps = c.flat() ? 1 : c.kernel;
   for (int32_t done = 0; done < rows;) {  // rows of one group at a time
     const int32_t first = row + done;
     const int32_t left_in_group = c.group_out() - first % c.group_out();
     const int32_t now = rows - done < left_in_group ? rows - done : left_in_group;
     for (int32_t tap = 0; tap < taps; ++tap) {
-      Gemm g = gradient_view(c, dy, x, tap, first, now, is_linear ? samples : l.out.steps);
+      Gemm g = gradient_view(c, dy, x, tap, first, now, is_linear ? samples : l.gradient_steps());
       g.c = at(sums, l.gradient.accumulator, ptrdiff_t(done) * c.fan_in() + ptrdiff_t(tap) * c.group_in());
       g.c_element = l.gradient.accumulator;
       g.c_stride = c.fan_in();
@@ -269,21 +256,21 @@ void Engine::gradient_product(const LayerPlan& l, int32_t sample, int32_t sample
 }
 
 /// Dynamic scales differ between samples, so each sample's exact sums join the batch's float32 sums on their own.
-void Engine::gradient_of_sample(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows,
-                                float* weight_sums, int32_t worker) {
+void Engine::gradient_of_sample(const LayerPlan& l, int32_t sample, const Share& share, float* weight_sums,
+                                int32_t worker) {
   void* sums = data<>(l.gradient.tile, worker);
   const Element element = l.gradient.accumulator;
-  gradient_product(l, sample, 1, row, rows, sums, GemmStore::kOverwrite, worker);
+  gradient_product(l, sample, 1, share.row, share.rows, sums, GemmStore::kOverwrite, worker);
   const Scale dy = wire_scale(l.dy, sample);
   kernels_->add_scaled(
-      {sums, element, (dy * wire_scale(l.x, sample)).to_float(), weight_sums, rows * l.fan_in});
-  if (l.bias < 0) return;
-  for (size_t i = 0; i < size_t(rows) * element_bytes(element); ++i)
+      {sums, element, (dy * wire_scale(l.x, sample)).to_float(), weight_sums, share.rows * l.fan_in});
+  if (l.bias < 0 || share.biases == 0) return;
+  for (size_t i = 0; i < size_t(share.biases) * element_bytes(element); ++i)
     static_cast<std::byte*>(sums)[i] = std::byte(0);
   const Tensor& dyt = plan_.tensors[size_t(l.dy.tensor)];
-  kernels_->column_sums({at(data<>(l.dy.tensor, sample), dyt.element, row), dyt.element, l.out.steps, rows,
-                         l.out.channels, sums, element});
-  kernels_->add_scaled({sums, element, dy.to_float(), data<float>(l.bias_sums) + row, rows});
+  kernels_->column_sums({at(data<>(l.dy.tensor, sample), dyt.element, share.bias), dyt.element, l.out.steps,
+                         share.biases, l.out.channels, sums, element});
+  kernels_->add_scaled({sums, element, dy.to_float(), data<float>(l.bias_sums) + share.bias, share.biases});
 }
 
 }  // namespace mantissa

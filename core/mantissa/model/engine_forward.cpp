@@ -185,7 +185,7 @@ void Engine::load_input(int32_t sample) {
 }
 
 void Engine::run_forward(const LayerPlan& l) {
-  const int64_t work = int64_t(count_) * l.out.steps * l.weights;
+  const int64_t work = int64_t(count_) * l.gradient_steps() * l.weights;
   if (l.bias_operand >= 0 && plan_.summary.scaling == Scaling::kDelayed)
     make_bias_operand(l, 0, data<int32_t>(l.bias_operand), 0);
   if (!l.node.is_product()) {
@@ -196,17 +196,12 @@ void Engine::run_forward(const LayerPlan& l) {
     });
   } else {
     const bool is_linear = l.node.op == Op::kLinear;
-    const GemmOperand x = {data<>(l.x.tensor), plan_.tensors[size_t(l.x.tensor)].element, 0, 0, 0};
-    const ConvGeometry c =
-        geometry_of(l, is_linear ? plan_.tensors[size_t(l.x.tensor)].sample_stride() : l.in.channels, 0);
-    if (l.forward.packed >= 0)
-      for (int32_t group = 0; group < l.node.groups; ++group) {
-        Gemm g = forward_view(c, x, weight_operand(l), group, 0, l.forward.tile_rows);
-        g.c_element = l.forward.accumulator;
-        g.block_terms = l.forward.block_terms;
-        g.scratch = scratch(l.forward, group, 0);
-        kernels_->gemm->prepare(g);
-      }
+    const Tensor& xt = plan_.tensors[size_t(l.x.tensor)];
+    prepare_product({l,
+                     l.forward,
+                     geometry_of(l, is_linear ? xt.sample_stride() : l.in.channels, 0),
+                     {data<>(l.x.tensor), xt.element, 0, 0, 0},
+                     l.node.is_transposed()});
     if (is_linear) {
       const int32_t tile = l.forward.tile_rows;
       parallel((count_ + tile - 1) / tile, work, [&](int32_t i, int32_t worker) {
@@ -224,6 +219,43 @@ void Engine::run_forward(const LayerPlan& l) {
   }
   if (l.bias_operand >= 0) collect_bias(l);
   if (!plan_.summary.is_float && l.y.slot != l.x.slot) collect(l.y, forward_unit(l, 0));
+}
+
+Gemm Engine::product_view(const WeightProduct& p, int32_t phase, int32_t group, int32_t row,
+                          int32_t rows) const {
+  const ConvGeometry& c = p.geometry;
+  const GemmOperand w = weight_operand(p.layer);
+  Gemm g = p.spreads ? backward_view(c, backward_phase(c, phase), p.from, w, group, row, rows)
+                     : forward_view(c, p.from, w, group, row, rows);
+  g.c_element = p.plan.accumulator;
+  g.block_terms = p.plan.block_terms;
+  return g;
+}
+
+/// Arranges the weights for all runs of a product, where its kernel wants them so.
+void Engine::prepare_product(const WeightProduct& p) const {
+  if (p.plan.packed < 0) return;
+  for (int32_t phase = 0; phase < p.phases(); ++phase)
+    for (int32_t group = 0; group < p.geometry.groups; ++group) {
+      Gemm g = product_view(p, phase, group, 0, p.plan.tile_rows);
+      g.scratch = scratch(p.plan, phase * p.geometry.groups + group, 0);
+      kernels_->gemm->prepare(g);
+    }
+}
+
+/// Sums of some rows; of several phases all rows at once.
+void Engine::run_product(const WeightProduct& p, void* sums, int32_t stride, int32_t row, int32_t rows,
+                         int32_t worker) const {
+  const ConvGeometry& c = p.geometry;
+  const int32_t phases = p.phases(), columns = p.spreads ? c.group_in() : c.group_out();
+  for (int32_t phase = 0; phase < phases; ++phase)
+    for (int32_t group = 0; group < c.groups; ++group) {
+      Gemm g = product_view(p, phase, group, row, (rows - phase + phases - 1) / phases);
+      g.c = at(sums, p.plan.accumulator, ptrdiff_t(phase) * stride + group * columns);
+      g.c_stride = stride * phases;
+      g.scratch = scratch(p.plan, phase * c.groups + group, worker);
+      kernels_->gemm->run(g);
+    }
 }
 
 /// Biases as they join the sums. Those of dynamic scales are made for the sample.
@@ -249,16 +281,8 @@ void Engine::forward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32
   void* sums = direct ? y : data<>(l.forward.tile, worker);
   const int32_t stride = direct ? y_row : l.out.channels;
   const ConvGeometry c = geometry_of(l, is_linear ? xt.sample_stride() : l.in.channels, y_row);
-  for (int32_t group = 0; group < l.node.groups; ++group) {
-    Gemm g = forward_view(c, {data<>(l.x.tensor, sample), xt.element, 0, 0, 0}, weight_operand(l), group, row,
-                          rows);
-    g.c = at(sums, element, group * c.group_out());
-    g.c_element = element;
-    g.c_stride = stride;
-    g.block_terms = l.forward.block_terms;
-    g.scratch = scratch(l.forward, group, worker);
-    kernels_->gemm->run(g);
-  }
+  run_product({l, l.forward, c, {data<>(l.x.tensor, sample), xt.element, 0, 0, 0}, l.node.is_transposed()},
+              sums, stride, row, rows, worker);
   FinishSums finish;
   finish.sums = sums;
   finish.element = element;
@@ -272,8 +296,7 @@ void Engine::forward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32
   if (logits) {
     const int64_t half = int64_t(1) << (l.logits_shift - 1);
     for (int32_t i = 0; i < rows * l.out.channels; ++i)
-      data<int32_t>(l.y.tensor, sample)[i] =
-          int32_t((static_cast<int64_t*>(sums)[i] + half) >> l.logits_shift);
+      static_cast<int32_t*>(y)[i] = int32_t((static_cast<int64_t*>(sums)[i] + half) >> l.logits_shift);
     return;
   }
   round_wire(l.y, sum_rows(l.forward, forward_unit(l, sample),

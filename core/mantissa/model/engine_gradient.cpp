@@ -20,7 +20,7 @@ GradientGrid& Engine::bias_grid(const LayerPlan& l) const {
 void Engine::join_weight_gradient(const LayerPlan& l, const void* sums, int32_t row, int32_t rows) {
   const Tensor& t = plan_.tensors[size_t(l.weight_gradient)];
   const bool float_sums = plan_.summary.is_float || plan_.summary.scaling == Scaling::kDynamic;
-  const int32_t length = int32_t(granule_elements(t.format, size_t(t.elements), size_t(l.node.outputs)));
+  const int32_t length = int32_t(granule_elements(t.format, size_t(t.elements), size_t(l.weight_rows())));
   JoinGradient join;
   join.element = float_sums ? Element::kFloat32 : l.gradient.accumulator;
   join.gain = float_sums ? 1.0f : gradient_unit(l, 0).to_float();

@@ -8,7 +8,7 @@ TensorView Engine::weight_view(const LayerPlan& l) const {
   TensorView v;
   v.format = l.formats.parameter;
   v.elements = size_t(l.weights);
-  v.channels = size_t(l.node.outputs);
+  v.channels = size_t(l.weight_rows());
   v.codes = {data<uint8_t>(l.weight), packed_bytes(v.elements, v.format.bits)};
   set_metadata(v, data<>(l.weight_scales));
   return v;

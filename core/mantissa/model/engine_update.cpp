@@ -112,13 +112,14 @@ UpdateSeen Engine::apply_part(const LayerPlan& l, const ParameterUpdate& u, cons
   return kernels_->update_float(real);
 }
 
-/// Updates some output channels.
-void Engine::update_rows(const LayerPlan& l, const LayerUpdate& update, const void* sums, int32_t row,
-                         int32_t rows, int32_t worker) {
+/// Updates the parameters of a share.
+void Engine::update_rows(const LayerPlan& l, const LayerUpdate& update, const void* sums, const Share& share,
+                         int32_t worker) {
   WorkerCounter& counter = data<WorkerCounter>(plan_.summary.counters_tensor)[worker];
-  counter.weight.merge(apply_update(l, update.weight, sums, row * l.fan_in, rows * l.fan_in));
-  if (l.bias < 0) return;
-  counter.bias.merge(apply_update(l, update.bias, at(data<>(l.bias_sums), update.bias.sums, row), row, rows));
+  counter.weight.merge(apply_update(l, update.weight, sums, share.row * l.fan_in, share.rows * l.fan_in));
+  if (l.bias < 0 || share.biases == 0) return;
+  counter.bias.merge(apply_update(l, update.bias, at(data<>(l.bias_sums), update.bias.sums, share.bias),
+                                  share.bias, share.biases));
 }
 
 void Engine::run_update(const LayerPlan& l) {
@@ -126,7 +127,7 @@ void Engine::run_update(const LayerPlan& l) {
   WorkerCounter& counter = data<WorkerCounter>(plan_.summary.counters_tensor)[0];
   GradientGrid* grids = l.gradient_scales >= 0 ? data<GradientGrid>(l.gradient_scales) : nullptr;
   counter.weight.merge(l.coded_weight_gradient
-                           ? update_from_codes(l, update.weight, l.weight_gradient, grids, l.node.outputs,
+                           ? update_from_codes(l, update.weight, l.weight_gradient, grids, l.weight_rows(),
                                                l.weight_gradient_slot)
                            : apply_update(l, update.weight, data<>(l.weight_gradient), 0, l.weights));
   if (l.bias >= 0)
@@ -138,8 +139,7 @@ void Engine::run_update(const LayerPlan& l) {
 }
 
 /// Calibration looks at the gradient of one sample, to give the momentum its first scale.
-void Engine::observe_gradient(const LayerPlan& l, const void* sums, int32_t row, int32_t rows,
-                              int32_t worker) {
+void Engine::observe_gradient(const LayerPlan& l, const void* sums, const Share& share, int32_t worker) {
   WorkerCounter& counter = data<WorkerCounter>(plan_.summary.counters_tensor)[worker];
   const auto look = [&](const void* values, Element element, int32_t count, UpdateSeen& seen) {
     FinishSums f;
@@ -150,10 +150,10 @@ void Engine::observe_gradient(const LayerPlan& l, const void* sums, int32_t row,
     const uint64_t magnitude = kernels_->finish_sums(f);
     seen.gradient = magnitude > seen.gradient ? magnitude : seen.gradient;
   };
-  look(sums, l.gradient.accumulator, rows * l.fan_in, counter.weight);
-  if (l.bias < 0) return;
+  look(sums, l.gradient.accumulator, share.rows * l.fan_in, counter.weight);
+  if (l.bias < 0 || share.biases == 0) return;
   const Tensor& bt = plan_.tensors[size_t(l.bias_sums)];
-  look(at(data<>(l.bias_sums), bt.element, row), bt.element, rows, counter.bias);
+  look(at(data<>(l.bias_sums), bt.element, share.bias), bt.element, share.biases, counter.bias);
 }
 
 /// After all rows: what the threads saw.

@@ -26,6 +26,7 @@ enum class Op : uint8_t {
   kFlatten,
   kQuantize,
   kLayerNorm,
+  kConvTranspose1d,
 };
 enum class Loss : uint8_t { kCrossEntropy, kMse };
 enum class Padding : uint8_t { kValid, kSame, kExplicit };
@@ -59,13 +60,14 @@ struct Shape {
 /// One layer. Attributes that the operation does not have are ignored.
 struct Node {
   Op op = Op::kRelu;
-  int32_t outputs = 0;  ///< features of Linear, output channels of Conv1d
+  int32_t outputs = 0;  ///< features of Linear, output channels of Conv1d and ConvTranspose1d
   int32_t kernel = 1;   ///< steps of the window, before dilation
   int32_t stride = 1;
   int32_t dilation = 1;
   int32_t groups = 1;
   Padding padding = Padding::kValid;
   int32_t pad_left = 0, pad_right = 0;  ///< kExplicit only, steps
+  int32_t output_padding = 0;           ///< ConvTranspose1d
   Bias bias = Bias::kPerOutput;
   Training training = Training::kTrainable;
   Output output = Output::kCodes;
@@ -73,7 +75,10 @@ struct Node {
   float epsilon = 0.0f;                     ///< LayerNorm
 
   constexpr bool operator==(const Node&) const = default;
-  constexpr bool is_product() const { return op == Op::kLinear || op == Op::kConv1d; }
+  constexpr bool is_transposed() const { return op == Op::kConvTranspose1d; }
+  constexpr bool is_product() const {
+    return op == Op::kLinear || op == Op::kConv1d || op == Op::kConvTranspose1d;
+  }
   constexpr bool has_parameters() const { return is_product() || op == Op::kLayerNorm; }
   constexpr bool is_average() const { return op == Op::kAvgPool1d || op == Op::kGlobalAvgPool1d; }
   /// Whether it makes sums, which are rounded once, into its wire.
@@ -116,6 +121,33 @@ constexpr Node conv1d(Conv1dOptions o) {
           .padding = o.padding,
           .pad_left = o.pad_left,
           .pad_right = o.pad_right,
+          .bias = o.bias,
+          .training = o.training,
+          .output = o.output};
+}
+
+/// y[t * stride + k - padding, o] = b[o] + sum of W[i,k,o] x[t,i], over all t, k that meet there, and i.
+/// (steps - 1) * stride - 2 * padding + kernel + output_padding steps come out. Weights are stored [I, K, O]: those of the Conv1d
+/// from y to x, whose transpose this is.  Source: PyTorch's ConvTranspose1d with groups 1 and dilation 1.
+struct ConvTranspose1dOptions {
+  int32_t channels = 0;  ///< that come out
+  int32_t kernel = 1;
+  int32_t stride = 1;
+  int32_t padding = 0;         ///< steps dropped at both ends
+  int32_t output_padding = 0;  ///< steps added at the right end, fewer than stride
+  Bias bias = Bias::kPerOutput;
+  Training training = Training::kTrainable;
+  Output output = Output::kCodes;
+};
+constexpr Node conv_transpose1d(ConvTranspose1dOptions o) {
+  return {.op = Op::kConvTranspose1d,
+          .outputs = o.channels,
+          .kernel = o.kernel,
+          .stride = o.stride,
+          .padding = Padding::kExplicit,
+          .pad_left = o.padding,
+          .pad_right = o.padding,
+          .output_padding = o.output_padding,
           .bias = o.bias,
           .training = o.training,
           .output = o.output};

@@ -124,7 +124,7 @@ struct LayerPlan {
   Wire x, y, dx, dy;
   ParameterLayout layout = ParameterLayout::kFloat;
   int32_t weights = 0;  ///< number of them
-  int32_t fan_in = 0;
+  int32_t fan_in = 0;   ///< weights in a row: of an output, or of an input channel of ConvTranspose1d
   int16_t weight = -1, bias = -1, weight_operand = -1, bias_operand = -1;
   int16_t weight_scales = -1;  ///< kGranules: scales, zero points or exponents
   int16_t weight_momentum = -1, bias_momentum = -1, weight_gradient = -1, bias_gradient = -1;
@@ -142,6 +142,13 @@ struct LayerPlan {
   ProductPlan forward, backward, gradient;
   int32_t bias_limit = 0;  ///< largest |bias| in accumulator units
 
+  constexpr int32_t weight_rows() const { return node.is_transposed() ? in.channels : node.outputs; }
+  /// Products in the longest sum of the output: of a ConvTranspose1d the taps that meet in a step, times input channels.
+  constexpr int32_t forward_terms() const {
+    return node.is_transposed() ? (node.kernel + node.stride - 1) / node.stride * in.channels : fan_in;
+  }
+  /// Steps over which a sample's weight gradient is summed.
+  constexpr int32_t gradient_steps() const { return node.is_transposed() ? in.steps : out.steps; }
   /// Whether the taps of a window are one run of memory.
   constexpr bool flat_window() const { return node.dilation == 1 && node.groups == 1; }
 };

@@ -77,6 +77,14 @@ TEST(Planner, RefusesModels) {
   expect_error(plan_error(one_layer({10, 6}, conv1d({.channels = 4, .groups = 3}))), ErrorCode::kBadGroups, 0,
                3, 4);
   expect_error(plan_error({"", {10, 6}, {conv1d({.channels = 2})}}), ErrorCode::kNotAClassifier, 0, 10);
+  EXPECT_FALSE(plan_error({"", {10, 6}, {conv1d({.channels = 2})}, Loss::kMse}));
+  expect_error(
+      plan_error(one_layer({10, 6}, conv_transpose1d({.channels = 2, .kernel = 2, .output_padding = 1}))),
+      ErrorCode::kBadAttribute, 0, 1);
+  expect_error(plan_error(one_layer({10, 6}, conv_transpose1d({.channels = 2, .kernel = 3, .padding = 6}))),
+               ErrorCode::kBadAttribute, 0, 6);
+  expect_error(plan_error(one_layer({10, 6}, conv_transpose1d({.channels = 2, .kernel = 3, .padding = -1}))),
+               ErrorCode::kBadAttribute, 0, -1);
   for (Node last : {relu(), max_pool1d({.kernel = 10})}) {
     const Error e = plan_error({"", {10, 6}, {conv1d({.channels = 2}), last}});
     expect_error(e, ErrorCode::kUnsupported, 1, 0);

@@ -10,8 +10,8 @@ namespace mantissa::planning {
 /// Scales, zero points or exponents of weights that have more than one scale.
 constexpr void add_weight_scales(Draft& d, int32_t i, LayerPlan& l) {
   const Format format = l.formats.parameter;
-  if (Error e = check_format(format, size_t(l.weights), size_t(l.node.outputs))) return d.fail(e, i);
-  const size_t bytes = metadata_bytes(format, size_t(l.weights), size_t(l.node.outputs));
+  if (Error e = check_format(format, size_t(l.weights), size_t(l.weight_rows()))) return d.fail(e, i);
+  const size_t bytes = metadata_bytes(format, size_t(l.weights), size_t(l.weight_rows()));
   l.weight_scales = d.add_tensor(Role::kWeightScales, i, sym_format(8), int64_t(bytes));
 }
 
@@ -88,36 +88,48 @@ constexpr void add_packed(Draft& d, int32_t at, ProductPlan& p, const GemmShape&
                           scratch.use == ScratchUse::kWorkspace ? d.options.threads : copies);
 }
 
+/// What a product of a convolution with its weights works in: windows slide over a signal (y of a Conv1d, dx of its
+/// transpose), or are spread over it, phase by phase of the stride (the other way round).
+constexpr void add_windows_packed(Draft& d, int32_t i, const LayerPlan& l, ProductPlan& p, const Wire& from) {
+  const int32_t rows = l.weight_rows() / l.node.groups, taps = l.flat_window() ? 1 : l.node.kernel;
+  add_packed(d, i, p, {p.tile_rows, rows, taps, l.fan_in / taps}, d.tensor(from.tensor).element,
+             element_of(l.formats.weight), l.node.groups);
+}
+constexpr void add_spread_packed(Draft& d, int32_t i, const LayerPlan& l, ProductPlan& p, const Wire& from) {
+  const int32_t columns = l.fan_in / l.node.kernel;
+  add_packed(d, i, p, {p.tile_rows, columns, l.node.kernel, l.weight_rows() / l.node.groups},
+             d.tensor(from.tensor).element, element_of(l.formats.weight),
+             int64_t(l.node.groups) * l.node.stride);
+}
+
 constexpr Error make_forward(Draft& d, int32_t i, LayerPlan& l) {
   const int32_t a = d.max_code(l.x), b = d.summary.is_float ? 0 : largest_weight(l.formats);
+  const int32_t terms = l.forward_terms();
   const int64_t room = l.bias >= 0 ? kBiasRoom : 0;
-  if (Error e = add_proof(d, Reduction::kForward, i, l.fan_in, a, b, room, l.forward)) return e;
-  const int64_t left = kInt32Max - int64_t(l.fan_in) * a * b;
+  if (Error e = add_proof(d, Reduction::kForward, i, terms, a, b, room, l.forward)) return e;
+  const int64_t left = kInt32Max - int64_t(terms) * a * b;
   l.bias_limit = int32_t(l.forward.accumulator == Element::kInt64 ? kInt32Max : left);
   const bool is_linear = l.node.op == Op::kLinear;
   if (i == d.logits_layer && l.forward.accumulator == Element::kInt64)
-    while (((int64_t(l.fan_in) * a * b + l.bias_limit) >> l.logits_shift) > kInt32Max) ++l.logits_shift;
-  add_tile(d, i, l.forward, l.node.outputs, is_linear ? d.options.micro_batch : l.out.steps,
-           d.stages(l.y) && !is_linear);
+    while (((int64_t(terms) * a * b + l.bias_limit) >> l.logits_shift) > kInt32Max) ++l.logits_shift;
+  const bool whole = !is_linear && (d.stages(l.y) || (l.node.is_transposed() && l.node.stride > 1));
+  add_tile(d, i, l.forward, l.node.outputs, is_linear ? d.options.micro_batch : l.out.steps, whole);
   if ((d.dynamic() || l.y.kept >= 0) && is_linear) l.forward.tile_rows = 1;
-  const int32_t taps = l.flat_window() ? 1 : l.node.kernel;
-  add_packed(d, i, l.forward, {l.forward.tile_rows, l.node.outputs / l.node.groups, taps, l.fan_in / taps},
-             d.tensor(l.x.tensor).element, element_of(l.formats.weight), l.node.groups);
+  l.node.is_transposed() ? add_spread_packed(d, i, l, l.forward, l.x)
+                         : add_windows_packed(d, i, l, l.forward, l.x);
   return {};
 }
 
 constexpr Error make_backward(Draft& d, int32_t i, LayerPlan& l) {
-  const int32_t terms = l.node.kernel * (l.node.outputs / l.node.groups);
+  const int32_t terms = l.node.is_transposed() ? l.fan_in : l.node.kernel * (l.node.outputs / l.node.groups);
   const int32_t b = d.summary.is_float ? 0 : largest_weight(l.formats);
   if (Error e = add_proof(d, Reduction::kBackward, i, terms, d.max_code(l.dy), b, 0, l.backward)) return e;
   const bool is_linear = l.node.op == Op::kLinear;
-  const bool whole = !is_linear && (d.stages(l.dx) || l.node.stride > 1);
+  const bool whole = !is_linear && (d.stages(l.dx) || (!l.node.is_transposed() && l.node.stride > 1));
   add_tile(d, i, l.backward, l.in.channels, is_linear ? d.options.micro_batch : l.in.steps, whole);
   if ((d.dynamic() || l.dx.kept >= 0) && is_linear) l.backward.tile_rows = 1;
-  add_packed(
-      d, i, l.backward,
-      {l.backward.tile_rows, l.in.channels / l.node.groups, l.node.kernel, l.node.outputs / l.node.groups},
-      d.tensor(l.dy.tensor).element, element_of(l.formats.weight), int64_t(l.node.groups) * l.node.stride);
+  l.node.is_transposed() ? add_windows_packed(d, i, l, l.backward, l.dy)
+                         : add_spread_packed(d, i, l, l.backward, l.dy);
   return {};
 }
 
@@ -130,7 +142,7 @@ constexpr void make_coded_gradients(Draft& d, int32_t i, LayerPlan& l) {
     Format format = l.formats.gradient;
     format.group = l.node.op == Op::kLayerNorm ? 0 : kPerChannel;
     l.weight_gradient = d.add_tensor(Role::kWeightGradient, i, format, l.weights);
-    grids += int64_t(granules(format, size_t(l.weights), size_t(l.node.outputs)));
+    grids += int64_t(granules(format, size_t(l.weights), size_t(l.weight_rows())));
     if (counts) l.weight_gradient_slot = d.new_slot();
   }
   if (l.coded_bias_gradient) {
@@ -150,7 +162,7 @@ constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
   const auto samples = [&d](bool coded) {
     return d.dynamic() ? 1 : coded ? d.options.micro_batch : d.options.batch;
   };
-  const int64_t terms = int64_t(l.out.steps) * samples(l.coded_weight_gradient);
+  const int64_t terms = int64_t(l.gradient_steps()) * samples(l.coded_weight_gradient);
   const int64_t bias_terms = int64_t(l.out.steps) * samples(l.coded_bias_gradient);
   if (terms > INT32_MAX || bias_terms > INT32_MAX)
     return {.code = ErrorCode::kBadBatch, .layer = int16_t(i), .found = d.options.batch};
@@ -180,7 +192,7 @@ constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
   const int32_t rows =
       l.node.op == Op::kLayerNorm
           ? l.node.outputs  // a step's statistics are made once for all of its channels
-          : rows_that_fit(d, row_bytes, (l.node.outputs + d.options.threads - 1) / d.options.threads);
+          : rows_that_fit(d, row_bytes, (l.weight_rows() + d.options.threads - 1) / d.options.threads);
   l.gradient.tile_rows = rows;
   make_coded_gradients(d, i, l);
   const bool in_tile = d.summary.fused_update || l.coded_weight_gradient;
@@ -199,9 +211,11 @@ constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
   if (l.node.op == Op::kLayerNorm) return {};
   const bool flat = l.flat_window();
   const int32_t inner =
-      is_linear ? (d.dynamic() && !d.summary.is_float ? 1 : d.options.micro_batch) : l.out.steps;
+      is_linear ? (d.dynamic() && !d.summary.is_float ? 1 : d.options.micro_batch) : l.gradient_steps();
+  const Element x = d.tensor(l.x.tensor).element, dy = d.tensor(l.dy.tensor).element;
+  const bool swaps = l.node.is_transposed();
   add_packed(d, i, l.gradient, {l.gradient.tile_rows, flat ? l.fan_in : l.fan_in / l.node.kernel, 1, inner},
-             d.tensor(l.dy.tensor).element, d.tensor(l.x.tensor).element, d.options.threads);
+             swaps ? x : dy, swaps ? dy : x, d.options.threads);
   return {};
 }
 

@@ -56,6 +56,30 @@ constexpr Error infer_conv1d(LayerPlan& layer) {
   return {};
 }
 
+constexpr Error infer_conv_transpose1d(LayerPlan& layer) {
+  Node& n = layer.node;
+  n.dilation = n.groups = 1;
+  for (int32_t value : {n.outputs, n.kernel, n.stride})
+    if (value < 1 || value > kLargest) return bad_attribute(value);
+  if (n.pad_left < 0 || n.pad_left > kLargest) return bad_attribute(n.pad_left);
+  if (n.output_padding < 0 || n.output_padding >= n.stride) return bad_attribute(n.output_padding);
+  layer.pad_left = layer.pad_right = n.pad_left;
+  const int64_t full = int64_t(layer.in.steps - 1) * n.stride + n.kernel + n.output_padding;
+  const int64_t steps = full - 2 * int64_t(n.pad_left);
+  if (steps < 1) return bad_attribute(n.pad_left);
+  // Zeros around x and dy are counted in 31 bits.
+  constexpr int64_t kMostElements = int64_t(1) << 28;
+  if ((full + n.pad_left) * n.outputs > kMostElements ||
+      (int64_t(layer.in.steps) + 2 * int64_t(n.kernel)) * layer.in.channels > kMostElements)
+    return bad_attribute(n.outputs);
+  layer.out = {int32_t(steps), n.outputs};
+  const int64_t fan_in = int64_t(n.kernel) * n.outputs;
+  if (fan_in * layer.in.channels > kLargest * int64_t(8)) return bad_attribute(n.outputs);
+  layer.fan_in = int32_t(fan_in);
+  layer.weights = int32_t(fan_in * layer.in.channels);
+  return {};
+}
+
 constexpr Error infer_linear(LayerPlan& layer) {
   if (layer.node.outputs < 1 || layer.node.outputs > kLargest) return bad_attribute(layer.node.outputs);
   if (layer.in.steps != 1) return {.code = ErrorCode::kBadShape, .found = layer.in.steps, .limit = 1};
@@ -94,6 +118,7 @@ constexpr Error infer_shape(LayerPlan& layer) {
   switch (layer.node.op) {
     case Op::kLinear: return shapes::infer_linear(layer);
     case Op::kConv1d: return shapes::infer_conv1d(layer);
+    case Op::kConvTranspose1d: return shapes::infer_conv_transpose1d(layer);
     case Op::kMaxPool1d:
     case Op::kAvgPool1d:
     case Op::kGlobalAvgPool1d: return shapes::infer_pool(layer);

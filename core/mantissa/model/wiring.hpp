@@ -30,13 +30,13 @@ constexpr Error check(Draft& d) {
   return {};
 }
 
-/// The loss reads accumulators, so the last operation must make some.
+/// The loss reads accumulators, so the last operation must make some. MSE takes signals, too.
 constexpr Error check_logits(Draft& d) {
   int32_t last = d.count() - 1;
   while (last > 0 && d.layer(last).node.op == Op::kFlatten) --last;
   if (!d.layer(last).node.makes_sums())
     return {.code = ErrorCode::kUnsupported, .detail = Detail::kLossNeedsLogits, .layer = int16_t(last)};
-  if (d.layer(d.count() - 1).out.steps != 1)
+  if (d.model.loss == Loss::kCrossEntropy && d.layer(d.count() - 1).out.steps != 1)
     return {.code = ErrorCode::kNotAClassifier,
             .layer = int16_t(d.count() - 1),
             .found = d.layer(d.count() - 1).out.steps};
@@ -246,6 +246,25 @@ constexpr void check_norm_error(Draft& d, int32_t i, const Wire& dx) {
            i);
 }
 
+/// Zeros around the signal that a convolution slides its window over: x of a Conv1d, dy of a ConvTranspose1d.
+constexpr void add_window_halo(Draft& d, const LayerPlan& l, const Wire& wire, Shape signal, Shape windows) {
+  const int64_t last =
+      int64_t(windows.steps - 1) * l.node.stride + int64_t(l.node.kernel - 1) * l.node.dilation - l.pad_left;
+  d.tensor(wire.tensor).halo_before = l.pad_left * signal.channels;
+  d.tensor(wire.tensor).halo_after =
+      last >= signal.steps ? int32_t(last - signal.steps + 1) * signal.channels : 0;
+}
+
+/// Zeros around what is spread over the signal: dy of a Conv1d, x of a ConvTranspose1d.
+constexpr void add_spread_halo(Draft& d, const LayerPlan& l, const Wire& wire, Shape signal, Shape windows) {
+  const int64_t reach = int64_t(l.node.kernel - 1) * l.node.dilation - l.pad_left;
+  const int32_t last_step = (signal.steps - 1 + l.pad_left) / l.node.stride;
+  d.tensor(wire.tensor).halo_before =
+      reach > 0 ? int32_t((reach + l.node.stride - 1) / l.node.stride) * windows.channels : 0;
+  d.tensor(wire.tensor).halo_after =
+      last_step >= windows.steps ? (last_step - windows.steps + 1) * windows.channels : 0;
+}
+
 /// Errors from the loss back to the deepest layer that trains.
 constexpr void make_errors(Draft& d) {
   Wire wire = make_loss_wire(d, d.layer(d.logits_layer));
@@ -254,14 +273,8 @@ constexpr void make_errors(Draft& d) {
     LayerPlan& l = d.layer(i);
     if (!l.trains && !l.passes_error) break;
     l.dy = wire;
-    if (l.node.op == Op::kConv1d && l.passes_error) {
-      const int64_t reach = int64_t(l.node.kernel - 1) * l.node.dilation - l.pad_left;
-      const int32_t last_step = (l.in.steps - 1 + l.pad_left) / l.node.stride;
-      d.tensor(wire.tensor).halo_before =
-          reach > 0 ? int32_t((reach + l.node.stride - 1) / l.node.stride) * l.out.channels : 0;
-      d.tensor(wire.tensor).halo_after =
-          last_step >= l.out.steps ? (last_step - l.out.steps + 1) * l.out.channels : 0;
-    }
+    if (l.node.op == Op::kConv1d && l.passes_error) add_spread_halo(d, l, l.dy, l.in, l.out);
+    if (l.node.is_transposed()) add_window_halo(d, l, l.dy, l.out, l.in);
     if (!l.passes_error) break;
     const bool pools =
         l.node.op == Op::kMaxPool1d || l.node.op == Op::kAvgPool1d || l.node.op == Op::kGlobalAvgPool1d;
@@ -321,6 +334,7 @@ constexpr Error make_wires(Draft& d) {
       d.tensor(l.x.tensor).halo_before = l.pad_left * l.in.channels;
       d.tensor(l.x.tensor).halo_after = l.pad_right * l.in.channels;
     }
+    if (l.node.is_transposed()) add_spread_halo(d, l, l.x, l.out, l.in);
   }
   if (d.training()) make_errors(d);
   return d.error;

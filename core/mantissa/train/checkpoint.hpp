@@ -91,11 +91,12 @@ constexpr void add_setting(Hash& hash, const WireSetting& setting) {
 }
 
 constexpr void add_node(Hash& hash, const Node& node) {
-  const auto& [op, outputs, kernel, stride, dilation, groups, padding, pad_left, pad_right, bias, training,
-               output, activation, error, epsilon] = node;
+  const auto& [op, outputs, kernel, stride, dilation, groups, padding, pad_left, pad_right, output_padding,
+               bias, training, output, activation, error, epsilon] = node;
   for (int32_t field : {int32_t(op), outputs, kernel, stride, dilation, groups, int32_t(padding), pad_left,
                         pad_right, int32_t(bias), int32_t(training), int32_t(output)})
     hash.add_u32(uint32_t(field));
+  if (op == Op::kConvTranspose1d) hash.add_u32(uint32_t(output_padding));
   hash.add_u32(std::bit_cast<uint32_t>(epsilon));
   for (const WireSetting& s : {activation, error}) add_setting(hash, s);
 }

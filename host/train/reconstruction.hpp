@@ -1,0 +1,35 @@
+// How well a model that reproduces its input does, and how well its error tells one class from the others.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "host/data/dataset.hpp"
+#include "mantissa/model/engine.hpp"
+
+namespace mantissa::host {
+
+/// Samples whose error is large are taken for anomalies: those that are not of the usual class.
+struct Detection {
+  double auc =
+      0;  ///< share of pairs (anomaly, usual sample) in which the anomaly has the larger error; ties count half
+  double threshold = 0;  ///< mean + 2 standard deviations of the training errors
+  double f1 = 0;         ///< of "above the threshold is an anomaly"
+};
+
+struct Reconstruction {
+  int usual_class = 0;
+  double train_error = 0, test_error = 0;  ///< means; the test samples are of all classes
+  std::optional<Detection> detection;      ///< where there are labels, and test samples of both kinds
+};
+
+/// Requires errors and labels in equal number.
+std::optional<Detection> detect(std::span<const double> training, std::span<const double> errors,
+                                std::span<const int32_t> labels, int usual_class);
+
+/// Runs the model forward over all samples; requires that it has as many outputs as inputs, and MSE. `data.train` holds what the
+/// threshold is made of.
+Reconstruction evaluate_reconstruction(Engine& engine, const Dataset& data, int usual_class);
+
+}  // namespace mantissa::host
