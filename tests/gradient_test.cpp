@@ -167,7 +167,7 @@ bool set_errors(RealNetwork& net, const Engine& engine, const Recipe& recipe, in
     }
     if (y.role == Role::kLogits)
       l.error.value = l.plan.logits_shift > 0 ? unit * std::ldexp(0.5, l.plan.logits_shift) : 0;
-    else if (l.plan.node.op != Op::kMaxPool1d)
+    else if (!l.plan.node.is_max_pool())
       // The multiplier has 31 bits: at most 2^-15 of a step for 16-bit codes.
       l.error.value =
           kept_step(engine, l.plan.y, sample) * (rounding + 0x1p-15) + read_error(engine, l.plan.y, sample);

@@ -30,19 +30,23 @@ struct RealLayer {
 inline void conv_forward(const RealLayer& l, const Signal& x, Signal& y) {
   const Node& n = l.plan.node;
   const int32_t in = l.plan.in.channels, group_in = in / n.groups, group_out = n.outputs / n.groups;
+  const int32_t width = l.plan.in_row(), height = l.plan.in.steps / width;
   for (int32_t t = 0; t < l.plan.out.steps; ++t)
     for (int32_t o = 0; o < n.outputs; ++o) {
       double sum = l.biases.empty() ? 0 : l.biases[size_t(o)], error = l.biases.empty() ? 0 : l.error.bias;
-      for (int32_t k = 0; k < n.kernel; ++k) {
-        const int32_t from = t * n.stride + k * n.dilation - l.plan.pad_left;
-        if (from < 0 || from >= l.plan.in.steps) continue;
-        for (int32_t c = 0; c < group_in; ++c) {
-          const double w = l.weights[size_t((o * n.kernel + k) * group_in + c)];
-          const size_t i = size_t(from * in + o / group_out * group_in + c);
-          sum += w * x.value[i];
-          error += std::fabs(w) * x.error[i];
+      for (int32_t r = 0; r < n.vertical.kernel; ++r)
+        for (int32_t k = 0; k < n.kernel; ++k) {
+          const int32_t column = t % l.plan.out_row() * n.stride + k * n.dilation - l.plan.pad_left;
+          const int32_t row =
+              t / l.plan.out_row() * n.vertical.stride + r * n.vertical.dilation - l.plan.pad_top;
+          if (column < 0 || column >= width || row < 0 || row >= height) continue;
+          for (int32_t c = 0; c < group_in; ++c) {
+            const double w = l.weights[size_t(((o * n.vertical.kernel + r) * n.kernel + k) * group_in + c)];
+            const size_t i = size_t((row * width + column) * in + o / group_out * group_in + c);
+            sum += w * x.value[i];
+            error += std::fabs(w) * x.error[i];
+          }
         }
-      }
       y.value.push_back(sum);
       y.error.push_back(error + l.error.value);
     }
@@ -70,20 +74,24 @@ inline void conv_transpose_forward(const RealLayer& l, const Signal& x, Signal& 
 
 inline void pool_forward(const RealLayer& l, const Signal& x, Signal& y) {
   const Node& n = l.plan.node;
-  const int32_t channels = l.plan.in.channels;
+  const int32_t channels = l.plan.in.channels, area = n.kernel * n.vertical.kernel;
+  const int32_t width = l.plan.in_row(), height = l.plan.in.steps / width;
   for (int32_t t = 0; t < l.plan.out.steps; ++t)
     for (int32_t c = 0; c < channels; ++c) {
       double sum = 0, error_sum = 0, largest = -INFINITY, error_largest = 0;
-      for (int32_t k = 0; k < n.kernel; ++k) {
-        const size_t i = size_t((t * n.stride + k) * channels + c);
+      for (int32_t place = 0; place < area; ++place) {
+        const int32_t column = t % l.plan.out_row() * n.stride + place % n.kernel - n.pad_left;
+        const int32_t row = t / l.plan.out_row() * n.vertical.stride + place / n.kernel - n.vertical.pad_top;
+        if (column < 0 || column >= width || row < 0 || row >= height) continue;
+        const size_t i = size_t((row * width + column) * channels + c);
         sum += x.value[i];
         error_sum += x.error[i];
         largest = std::max(largest, x.value[i]);
         error_largest = std::max(error_largest, x.error[i]);
       }
-      const bool is_max = n.op == Op::kMaxPool1d;
-      y.value.push_back(is_max ? largest : sum / n.kernel);
-      y.error.push_back(is_max ? error_largest : error_sum / n.kernel + l.error.value);
+      const bool is_max = n.op == Op::kMaxPool1d || n.op == Op::kMaxPool2d;
+      y.value.push_back(is_max ? largest : sum / area);
+      y.error.push_back(is_max ? error_largest : error_sum / area + l.error.value);
     }
 }
 
@@ -126,10 +134,13 @@ struct RealNetwork {
       Signal y;
       switch (l.plan.node.op) {
         case Op::kLinear:
+        case Op::kConv2d:
         case Op::kConv1d: conv_forward(l, x, y); break;
         case Op::kConvTranspose1d: conv_transpose_forward(l, x, y); break;
         case Op::kMaxPool1d:
         case Op::kAvgPool1d:
+        case Op::kMaxPool2d:
+        case Op::kAvgPool2d:
         case Op::kGlobalAvgPool1d: pool_forward(l, x, y); break;
         case Op::kRelu:
           y = x;

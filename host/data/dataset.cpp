@@ -44,6 +44,11 @@ bool fits(std::span<const size_t> found, const InputShape& shape, SampleLayout l
     return product == steps * channels;
   }
   const bool first = layout == SampleLayout::kChannelsFirst;
+  if (shape.width > 0) {
+    const size_t width = shape.width, height = steps / width;
+    const size_t wanted[] = {first ? channels : height, first ? height : width, first ? width : channels};
+    return std::ranges::equal(sample, wanted);
+  }
   return sample.size() == 2 && sample[0] == (first ? channels : steps) &&
          sample[1] == (first ? steps : channels);
 }
@@ -54,10 +59,14 @@ void check_sample_shape(const std::string& name, std::span<const size_t> found, 
   if (fits(found, shape, shape.layout)) return;
   const bool first = shape.layout == SampleLayout::kChannelsFirst;
   const SampleLayout other = first ? SampleLayout::kChannelsLast : SampleLayout::kChannelsFirst;
-  throw Error(fmt::format(
-      "{}: shape {}; the model needs [N, {}, {}] ({}) or [N, {}]{}", name, shape_text(found),
-      first ? shape.channels : shape.steps, first ? shape.steps : shape.channels, to_string(shape.layout),
-      shape.size(), fits(found, shape, other) ? fmt::format(", or the layout {}", to_string(other)) : ""));
+  const std::string steps = shape.width > 0 ? fmt::format("{}, {}", shape.steps / shape.width, shape.width)
+                                            : fmt::to_string(shape.steps);
+  throw Error(
+      fmt::format("{}: shape {}; the model needs {} ({}) or [N, {}]{}", name, shape_text(found),
+                  first ? fmt::format("[N, {}, {}]", shape.channels, steps)
+                        : fmt::format("[N, {}, {}]", steps, shape.channels),
+                  to_string(shape.layout), shape.size(),
+                  fits(found, shape, other) ? fmt::format(", or the layout {}", to_string(other)) : ""));
 }
 
 template <class T>

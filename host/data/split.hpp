@@ -23,6 +23,7 @@ struct InputShape {
   int steps = 0;
   int channels = 0;
   SampleLayout layout = SampleLayout::kChannelsFirst;
+  int width = 0;  ///< of an image, whose rows are its steps one after the other; 0: a signal
 
   size_t size() const { return static_cast<size_t>(steps) * static_cast<size_t>(channels); }
 };

@@ -30,6 +30,14 @@ void add_parameters(Fields& fields, const Node& node) {
   if (node.output == Output::kAccumulator) fields.add("output", "mantissa::Output::kAccumulator");
 }
 
+void add_padding(Fields& fields, Padding padding) {
+  switch (padding) {
+    case Padding::kValid: break;
+    case Padding::kSame: fields.add("padding", "mantissa::Padding::kSame"); break;
+    case Padding::kExplicit: fields.add("padding", "mantissa::Padding::kExplicit"); break;
+  }
+}
+
 std::string conv1d_fields(const Node& node) {
   Fields fields;
   fields.add("channels", node.outputs);
@@ -37,11 +45,7 @@ std::string conv1d_fields(const Node& node) {
   fields.add_unless(1, "stride", node.stride);
   fields.add_unless(1, "dilation", node.dilation);
   fields.add_unless(1, "groups", node.groups);
-  switch (node.padding) {
-    case Padding::kValid: break;
-    case Padding::kSame: fields.add("padding", "mantissa::Padding::kSame"); break;
-    case Padding::kExplicit: fields.add("padding", "mantissa::Padding::kExplicit"); break;
-  }
+  add_padding(fields, node.padding);
   fields.add_unless(0, "pad_left", node.pad_left);
   fields.add_unless(0, "pad_right", node.pad_right);
   add_parameters(fields, node);
@@ -70,6 +74,34 @@ std::string pool_fields(const Node& node) {
   Fields fields;
   fields.add("kernel", node.kernel);
   fields.add_unless(node.kernel, "stride", node.stride);
+  fields.add_unless(0, "padding", node.pad_left);
+  return fields.in_braces();
+}
+
+std::string size_code(int32_t rows, int32_t columns) { return fmt::format("{{{}, {}}}", rows, columns); }
+
+std::string pool2d_fields(const Node& node) {
+  Fields fields;
+  const Vertical& v = node.vertical;
+  fields.add("kernel", size_code(v.kernel, node.kernel));
+  fields.add("stride", size_code(v.stride, node.stride));
+  if (v.pad_top != 0 || node.pad_left != 0) fields.add("padding", size_code(v.pad_top, node.pad_left));
+  return fields.in_braces();
+}
+
+std::string conv2d_fields(const Node& node) {
+  Fields fields;
+  const Vertical& v = node.vertical;
+  fields.add("channels", node.outputs);
+  fields.add("kernel", size_code(v.kernel, node.kernel));
+  if (v.stride != 1 || node.stride != 1) fields.add("stride", size_code(v.stride, node.stride));
+  if (v.dilation != 1 || node.dilation != 1) fields.add("dilation", size_code(v.dilation, node.dilation));
+  fields.add_unless(1, "groups", node.groups);
+  add_padding(fields, node.padding);
+  if (node.padding == Padding::kExplicit)
+    fields.add("pad",
+               fmt::format("{{{}, {}, {}, {}}}", v.pad_top, v.pad_bottom, node.pad_left, node.pad_right));
+  add_parameters(fields, node);
   return fields.in_braces();
 }
 
@@ -117,6 +149,9 @@ std::string node_code(const Node& node) {
     case Op::kConv1d: return fmt::format("mantissa::conv1d({})", conv1d_fields(node));
     case Op::kConvTranspose1d:
       return fmt::format("mantissa::conv_transpose1d({})", conv_transpose1d_fields(node));
+    case Op::kConv2d: return fmt::format("mantissa::conv2d({})", conv2d_fields(node));
+    case Op::kMaxPool2d: return fmt::format("mantissa::max_pool2d({})", pool2d_fields(node));
+    case Op::kAvgPool2d: return fmt::format("mantissa::avg_pool2d({})", pool2d_fields(node));
     case Op::kRelu: return "mantissa::relu()";
     case Op::kMaxPool1d: return fmt::format("mantissa::max_pool1d({})", pool_fields(node));
     case Op::kAvgPool1d: return fmt::format("mantissa::avg_pool1d({})", pool_fields(node));
@@ -184,12 +219,16 @@ std::string overrides_code(const NamedRecipe& recipe, const Description& descrip
   return code + "};\n";
 }
 
+std::string shape_code(Shape s) {
+  return s.width > 0 ? fmt::format("image_shape({}, {}, {})", s.height(), s.width, s.channels)
+                     : fmt::format("Shape{{{}, {}}}", s.steps, s.channels);
+}
+
 }  // namespace
 
 std::string model_code(const Description& description) {
-  std::string code =
-      fmt::format("constexpr auto kModel = mantissa::make_model(\n    mantissa::Shape{{{}, {}}}",
-                  description.input.steps, description.input.channels);
+  std::string code = fmt::format("constexpr auto kModel = mantissa::make_model(\n    mantissa::{}",
+                                 shape_code(description.input));
   if (description.loss == Loss::kMse) code += ", mantissa::Loss::kMse";
   std::string comment;
   for (size_t i = 0; i < description.nodes.size(); ++i) {

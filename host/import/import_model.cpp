@@ -64,6 +64,9 @@ std::vector<Wanted> wanted_of(const PlanView& plan, const Description& descripti
     if (!l.node.has_parameters()) continue;
     Wanted w{static_cast<int>(i), {outputs}, {}, flattened};
     if (l.node.op == Op::kLinear) w.weight = {outputs, static_cast<size_t>(l.in.channels)};
+    if (l.node.op == Op::kConv2d)
+      w.weight = {outputs, static_cast<size_t>(l.in.channels / l.node.groups),
+                  static_cast<size_t>(l.node.vertical.kernel), static_cast<size_t>(l.node.kernel)};
     if (l.node.op == Op::kConv1d) {
       w.weight = {outputs, static_cast<size_t>(l.in.channels / l.node.groups),
                   static_cast<size_t>(l.node.kernel)};
@@ -183,16 +186,16 @@ size_t torch_feature(size_t i, Shape flattened) {
   return steps <= 1 ? i : i % channels * steps + i / channels;
 }
 
-/// [O, C, K] as [O, K, C]; columns or channels behind a Flatten in our order.
+/// [O, C, K] as [O, K, C], [O, C, R, K] as [O, R, K, C]; columns or channels behind a Flatten in our order.
 std::vector<float> in_our_order(const WeightTensor& t, const Wanted& w, bool is_norm) {
   const size_t rows = is_norm ? 1 : t.shape[0], columns = t.values.size() / std::max<size_t>(rows, 1);
-  const size_t kernel = t.shape.size() == 3 ? t.shape[2] : 1,
+  const bool is_conv = t.shape.size() >= 3;
+  const size_t kernel = is_conv ? t.values.size() / (t.shape[0] * t.shape[1]) : 1,
                channels = columns / std::max<size_t>(kernel, 1);
   std::vector<float> ours(t.values.size());
   for (size_t r = 0; r < rows; ++r)
     for (size_t i = 0; i < columns; ++i) {
-      const size_t from =
-          t.shape.size() == 3 ? i % channels * kernel + i / channels : torch_feature(i, w.flattened);
+      const size_t from = is_conv ? i % channels * kernel + i / channels : torch_feature(i, w.flattened);
       ours[r * columns + i] = t.values[r * columns + from];
     }
   return ours;

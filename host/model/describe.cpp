@@ -46,6 +46,9 @@ std::string bad_shape(const Subject& s) {
     case Op::kConv1d:
     case Op::kConvTranspose1d:
     case Op::kRelu:
+    case Op::kConv2d:
+    case Op::kMaxPool2d:
+    case Op::kAvgPool2d:
     case Op::kMaxPool1d:
     case Op::kAvgPool1d:
     case Op::kGlobalAvgPool1d:
@@ -74,7 +77,7 @@ std::string bad_attribute(const Subject& s) {
 }
 
 std::string window_too_large(const Subject& s) {
-  const bool is_conv = s.node != nullptr && s.node->op == Op::kConv1d;
+  const bool is_conv = s.node != nullptr && (s.node->op == Op::kConv1d || s.node->op == Op::kConv2d);
   return fmt::format(
       "{}: its window is {} steps long, and only {} arrive{}; use a shorter kernel{}, or less pooling "
       "and stride before it",
@@ -169,6 +172,12 @@ std::string detail_sentence(const Subject& s) {
       return "errors behind a layer_norm are rounded step by step, so scales made of them must lie within a "
              "step; use a "
              "group that divides its channels, or a delayed scale";
+    case Detail::kNeedsImage:
+      return "an image is needed, and a signal arrives; give [input] a height and a width, or take the layer "
+             "that ends in 1d";
+    case Detail::kNeedsSignal:
+      return "a signal is needed, and an image arrives; take the layer that ends in 2d, or give [input] "
+             "steps";
     case Detail::kAlignment: return "an alignment of 8, 16, 32 or 64";
     case Detail::kRawAccumulator:
       return "output = \"accumulator\" passes on the sums themselves, which only a quantize can read; put "
@@ -180,7 +189,7 @@ std::string detail_sentence(const Subject& s) {
              "asym format, and is "
              "one of its codes";
     case Detail::kLossNeedsLogits:
-      return "the loss needs sums of any sign, so the last layer must be linear, conv1d, conv_transpose1d, "
+      return "the loss needs sums of any sign, so the last layer must be linear, a convolution, "
              "layer_norm "
              "or an average; end "
              "the model with one";
@@ -229,7 +238,8 @@ std::string unsupported(const Subject& s) {
                        detail_sentence(s), s.recipe, s.error.limit);
   if (s.error.detail == Detail::kRawAccumulator || s.error.detail == Detail::kFixedScale ||
       s.error.detail == Detail::kGroupScale || s.error.detail == Detail::kWireChannels ||
-      s.error.detail == Detail::kNormErrorGroups)
+      s.error.detail == Detail::kNormErrorGroups || s.error.detail == Detail::kNeedsImage ||
+      s.error.detail == Detail::kNeedsSignal)
     return fmt::format("{}: {}", s.layer, detail_sentence(s));
   return fmt::format("{}: this version does not build it: {}", s.layer, detail_sentence(s));
 }

@@ -18,8 +18,10 @@ namespace {
 
 constexpr size_t kMaxLayers = 1024;
 constexpr IntegerRange kSteps{1, 1 << 20};
+constexpr IntegerRange kSide{1, 1 << 12};
 constexpr IntegerRange kChannels{1, 1 << 16};
 constexpr IntegerRange kWindow{1, 1 << 15};  // kernel, stride, dilation: a product of two fits in 31 bits
+constexpr int32_t kRequired = -1;            // no value that stands for a missing key
 constexpr IntegerRange kPadSteps{0, 1 << 15};
 constexpr int64_t kMaxSampleSize = 1 << 24;
 constexpr IntegerRange kClasses{2, 1 << 16};
@@ -29,13 +31,20 @@ constexpr IntegerRange kZeroPoint{-32768, 32767};
 constexpr NumberRange kEpsilon{0.0, 1.0};
 
 void read_input(const TomlReader& input, Description& d) {
-  input.allow({"steps", "channels", "layout"});
-  d.input.steps = input.integer("steps", kSteps, 1);
+  input.allow({"steps", "height", "width", "channels", "layout"});
+  const bool is_image = input.has("height") || input.has("width");
+  if (is_image && input.has("steps"))
+    input.fail("steps",
+               "[input] is a signal with 'steps', or an image with 'height' and 'width'; give one of them");
+  if (is_image)
+    d.input = image_shape(input.integer("height", kSide), input.integer("width", kSide), 1);
+  else
+    d.input.steps = input.integer("steps", kSteps, 1);
   d.input.channels = input.integer("channels", kChannels);
   d.layout = input.choice<SampleLayout>("layout", kLayouts, SampleLayout::kChannelsLast);
   if (int64_t{d.input.steps} * d.input.channels > kMaxSampleSize)
-    input.fail("steps", fmt::format("[input] has {} steps x {} channels; at most {} values make a sample",
-                                    d.input.steps, d.input.channels, kMaxSampleSize));
+    input.fail("channels", fmt::format("[input] has {} steps x {} channels; at most {} values make a sample",
+                                       d.input.steps, d.input.channels, kMaxSampleSize));
 }
 
 void read_output(const TomlReader& output, Description& d) {
@@ -88,6 +97,14 @@ void read_parameters(const TomlReader& layer, Node& node) {
   if (node.is_product()) node.output = layer.choice<Output>("output", kOutputs, Output::kCodes);
 }
 
+int32_t read_groups(const TomlReader& layer) { return layer.integer("groups", kChannels, 1); }
+
+void check_groups(const TomlReader& layer, const Node& node) {
+  if (node.outputs % node.groups != 0)
+    layer.fail("groups", fmt::format("'groups' in {} is {}, which does not divide its {} channels",
+                                     layer.where(), node.groups, node.outputs));
+}
+
 Node read_conv1d(const TomlReader& layer) {
   layer.allow({"type", "name", "channels", "kernel", "stride", "dilation", "groups", "padding", "bias",
                "trainable", "output"});
@@ -95,11 +112,64 @@ Node read_conv1d(const TomlReader& layer) {
                       .kernel = layer.integer("kernel", kWindow),
                       .stride = layer.integer("stride", kWindow, 1),
                       .dilation = layer.integer("dilation", kWindow, 1),
-                      .groups = layer.integer("groups", kChannels, 1)});
-  if (node.outputs % node.groups != 0)
-    layer.fail("groups", fmt::format("'groups' in {} is {}, which does not divide its {} channels",
-                                     layer.where(), node.groups, node.outputs));
+                      .groups = read_groups(layer)});
+  check_groups(layer, node);
   read_padding(layer, node);
+  read_parameters(layer, node);
+  return node;
+}
+
+/// 3, or [3, 5] for rows and columns.
+Size2d read_size(const TomlReader& layer, std::string_view key, IntegerRange range, int32_t spare) {
+  if (!layer.is_list(key)) {
+    const int32_t both = spare == kRequired ? layer.integer(key, range) : layer.integer(key, range, spare);
+    return {both, both};
+  }
+  const std::vector<int32_t> sides = layer.integer_list(key, range);
+  if (sides.size() != 2)
+    layer.fail(
+        key,
+        fmt::format("'{}' in {} has {} entries; it must be a number for both directions such as 3, or rows "
+                    "and columns such as [3, 5]",
+                    key, layer.where(), sides.size()));
+  return {sides[0], sides[1]};
+}
+
+/// padding = "valid" | "same" | 1 | [1, 2] | [1, 1, 2, 2]
+void read_padding2d(const TomlReader& layer, Node& node) {
+  if (!layer.has("padding")) return;
+  if (layer.is_string("padding")) {
+    node.padding = layer.choice<Padding>("padding", kPaddings);
+    return;
+  }
+  node.padding = Padding::kExplicit;
+  std::vector<int32_t> sides;
+  if (layer.is_list("padding"))
+    sides = layer.integer_list("padding", kPadSteps);
+  else
+    sides.assign(2, layer.integer("padding", kPadSteps));
+  if (sides.size() == 2) sides = {sides[0], sides[0], sides[1], sides[1]};
+  if (sides.size() != 4)
+    layer.fail("padding",
+               fmt::format("'padding' in {} has {} entries; it must be \"valid\", \"same\", a number for all "
+                           "sides such as 1, rows and columns such as [1, 2], or [top, bottom, left, right]",
+                           layer.where(), sides.size()));
+  node.vertical.pad_top = sides[0];
+  node.vertical.pad_bottom = sides[1];
+  node.pad_left = sides[2];
+  node.pad_right = sides[3];
+}
+
+Node read_conv2d(const TomlReader& layer) {
+  layer.allow({"type", "name", "channels", "kernel", "stride", "dilation", "groups", "padding", "bias",
+               "trainable", "output"});
+  Node node = conv2d({.channels = layer.integer("channels", kChannels),
+                      .kernel = read_size(layer, "kernel", kWindow, kRequired),
+                      .stride = read_size(layer, "stride", kWindow, 1),
+                      .dilation = read_size(layer, "dilation", kWindow, 1),
+                      .groups = read_groups(layer)});
+  check_groups(layer, node);
+  read_padding2d(layer, node);
   read_parameters(layer, node);
   return node;
 }
@@ -173,9 +243,30 @@ Node read_quantize(const TomlReader& layer) {
   return quantize({read_setting(layer, ""), read_setting(layer, "error_")});
 }
 
+void check_pool_padding(const TomlReader& layer, int32_t padding, int32_t kernel) {
+  if (padding > kernel / 2)
+    layer.fail("padding",
+               fmt::format("'padding' in {} is {}; it can be at most half of the kernel, which is {}",
+                           layer.where(), padding, kernel));
+}
+
 Pool1dOptions read_pool(const TomlReader& layer) {
-  layer.allow({"type", "name", "kernel", "stride"});
-  return {.kernel = layer.integer("kernel", kWindow), .stride = layer.integer("stride", kWindow, 0)};
+  layer.allow({"type", "name", "kernel", "stride", "padding"});
+  const Pool1dOptions options = {.kernel = layer.integer("kernel", kWindow),
+                                 .stride = layer.integer("stride", kWindow, 0),
+                                 .padding = layer.integer("padding", kPadSteps, 0)};
+  check_pool_padding(layer, options.padding, options.kernel);
+  return options;
+}
+
+Pool2dOptions read_pool2d(const TomlReader& layer) {
+  layer.allow({"type", "name", "kernel", "stride", "padding"});
+  const Pool2dOptions options = {.kernel = read_size(layer, "kernel", kWindow, kRequired),
+                                 .stride = read_size(layer, "stride", kWindow, 0),
+                                 .padding = read_size(layer, "padding", kPadSteps, 0)};
+  check_pool_padding(layer, options.padding.rows, options.kernel.rows);
+  check_pool_padding(layer, options.padding.columns, options.kernel.columns);
+  return options;
 }
 
 Node read_plain(const TomlReader& layer, Node node) {
@@ -188,6 +279,9 @@ Node read_node(const TomlReader& layer, Op op) {
     case Op::kLinear: return read_linear(layer);
     case Op::kConv1d: return read_conv1d(layer);
     case Op::kConvTranspose1d: return read_conv_transpose1d(layer);
+    case Op::kConv2d: return read_conv2d(layer);
+    case Op::kMaxPool2d: return max_pool2d(read_pool2d(layer));
+    case Op::kAvgPool2d: return avg_pool2d(read_pool2d(layer));
     case Op::kRelu: return read_plain(layer, relu());
     case Op::kMaxPool1d: return max_pool1d(read_pool(layer));
     case Op::kAvgPool1d: return avg_pool1d(read_pool(layer));
@@ -254,7 +348,7 @@ std::string_view type_name(Op op) { return name_of(op, kOps); }
 
 std::string default_layer_name(Op op, int number) {
   std::string_view stem = type_name(op);
-  if (stem.ends_with("1d")) stem.remove_suffix(2);
+  if (stem.ends_with("1d") || stem.ends_with("2d")) stem.remove_suffix(2);
   return fmt::format("{}{}", stem, number);
 }
 

@@ -9,6 +9,7 @@
 //   steps = 128                   # default 1
 //   channels = 9
 //   layout = "channels_first"     # in data files; default "channels_last": [steps, channels]
+//                                 # images: height and width instead of steps; [channels, height, width] or [height, width, channels]
 //
 //   [output]                      # optional
 //   classes = 6                   # default: as many as there are names, or as the labels say
@@ -27,12 +28,15 @@
 //   output = "codes"              # the default; or "accumulator": the sums, for the quantize that must follow
 //
 //   type = "conv_transpose1d"     # channels, kernel, stride, padding (steps dropped at both ends), output_padding, bias, trainable, output
+//   type = "conv2d"               # channels, kernel, stride, dilation, groups, padding, ...: as conv1d, and each a number for both directions
+//                                 # or [rows, columns], such as kernel = [3, 5]; padding also [top, bottom, left, right]
 //   type = "linear"               # features, bias, trainable, output
 //   type = "layer_norm"           # epsilon (default 1e-5), bias, trainable
 //   type = "quantize"             # format ("asym8", "bfp8", "sym4/16"; or bits), scale (constant, with zero_point), scaling ("dynamic",
 //                                 # "delayed"), rounding; and each with error_ before it; what is left out is as the recipe says
-//   type = "relu" | "flatten" | "global_avg_pool1d"
-//   type = "max_pool1d" | "avg_pool1d"   # kernel, stride (default: as kernel)
+//   type = "relu" | "flatten" | "global_avg_pool1d"     # the last one of images, too
+//   type = "max_pool1d" | "avg_pool1d"   # kernel, stride (default: as kernel), padding (up to half of it; an average counts its zeros)
+//   type = "max_pool2d" | "avg_pool2d"   # the same, each a number or [rows, columns]
 //
 //   [training]                    # optional, and so is each key; the command line overrides it
 //   epochs = 10
@@ -86,7 +90,7 @@ struct Description {
   /// A view of this description, which must outlive it.
   Model model() const& { return {input, nodes, loss}; }
   Model model() const&& = delete;
-  InputShape input_shape() const { return {input.steps, input.channels, layout}; }
+  InputShape input_shape() const { return {input.steps, input.channels, layout, input.width}; }
 };
 
 /// What files call an operation: "conv1d".

@@ -26,6 +26,15 @@ std::string padding_text(const Node& node) {
   return toml_string(name_of(node.padding, kPaddings));
 }
 
+std::string size_text(int32_t rows, int32_t columns) { return fmt::format("[{}, {}]", rows, columns); }
+
+std::string padding2d_text(const Node& node) {
+  const Vertical& v = node.vertical;
+  return node.padding == Padding::kExplicit
+             ? fmt::format("[{}, {}, {}, {}]", v.pad_top, v.pad_bottom, node.pad_left, node.pad_right)
+             : padding_text(node);
+}
+
 std::string parameter_keys(const Node& node) {
   return fmt::format("bias = {}\ntrainable = {}\n", node.bias == Bias::kPerOutput,
                      node.training == Training::kTrainable);
@@ -59,6 +68,12 @@ std::string attributes(const Node& node) {
           "channels = {}\nkernel = {}\nstride = {}\ndilation = {}\ngroups = {}\npadding = {}\n{}{}",
           node.outputs, node.kernel, node.stride, node.dilation, node.groups, padding_text(node),
           parameter_keys(node), output_key(node));
+    case Op::kConv2d:
+      return fmt::format(
+          "channels = {}\nkernel = {}\nstride = {}\ndilation = {}\ngroups = {}\npadding = {}\n{}{}",
+          node.outputs, size_text(node.vertical.kernel, node.kernel),
+          size_text(node.vertical.stride, node.stride), size_text(node.vertical.dilation, node.dilation),
+          node.groups, padding2d_text(node), parameter_keys(node), output_key(node));
     case Op::kConvTranspose1d:
       return fmt::format("channels = {}\nkernel = {}\nstride = {}\npadding = {}\noutput_padding = {}\n{}{}",
                          node.outputs, node.kernel, node.stride, node.pad_left, node.output_padding,
@@ -67,7 +82,13 @@ std::string attributes(const Node& node) {
       return fmt::format("epsilon = {}\n{}", number_text(node.epsilon), parameter_keys(node));
     case Op::kQuantize: return setting_keys(node.activation, "") + setting_keys(node.error, "error_");
     case Op::kMaxPool1d:
-    case Op::kAvgPool1d: return fmt::format("kernel = {}\nstride = {}\n", node.kernel, node.stride);
+    case Op::kAvgPool1d:
+      return fmt::format("kernel = {}\nstride = {}\npadding = {}\n", node.kernel, node.stride, node.pad_left);
+    case Op::kMaxPool2d:
+    case Op::kAvgPool2d:
+      return fmt::format(
+          "kernel = {}\nstride = {}\npadding = {}\n", size_text(node.vertical.kernel, node.kernel),
+          size_text(node.vertical.stride, node.stride), size_text(node.vertical.pad_top, node.pad_left));
     case Op::kRelu:
     case Op::kGlobalAvgPool1d:
     case Op::kFlatten: return "";
@@ -98,7 +119,10 @@ std::string write_description(const Description& d) {
       fmt::format("name = {}\nloss = {}\n", toml_string(d.name), toml_string(name_of(d.loss, kLosses)));
   if (d.target != Target::kLabel)
     out += fmt::format("target = {}\n", toml_string(name_of(d.target, kTargets)));
-  out += fmt::format("\n[input]\nsteps = {}\nchannels = {}\nlayout = {}\n", d.input.steps, d.input.channels,
+  const std::string size = d.input.width > 0
+                               ? fmt::format("height = {}\nwidth = {}", d.input.height(), d.input.width)
+                               : fmt::format("steps = {}", d.input.steps);
+  out += fmt::format("\n[input]\n{}\nchannels = {}\nlayout = {}\n", size, d.input.channels,
                      toml_string(name_of(d.layout, kLayouts)));
   out += output_table(d);
   for (size_t i = 0; i < d.nodes.size(); ++i)

@@ -104,13 +104,17 @@ uint64_t bytes_alive(const PlanView& plan, int step) {
   return bytes;
 }
 
+std::string words_of(Shape s) {
+  return s.width > 0 ? fmt::format("{} x {} x {}", s.height(), s.width, s.channels)
+                     : fmt::format("{} x {}", s.steps, s.channels);
+}
+
 std::string heading(const PlanView& plan, const Description& d, const std::string& recipe) {
   const PlanSummary& s = plan.summary;
   return fmt::format(
-      "{}, recipe {}: {} layers, {} parameters, input {} x {}, {} classes\n"
+      "{}, recipe {}: {} layers, {} parameters, input {}, {} classes\n"
       "batch {}, micro-batch {} ({}), {}, {}\n",
-      d.name, recipe, s.layers, grouped(s.parameters), s.input.steps, s.input.channels, s.classes, s.batch,
-      s.micro_batch,
+      d.name, recipe, s.layers, grouped(s.parameters), words_of(s.input), s.classes, s.batch, s.micro_batch,
       s.fused_update ? "gradients are used where they are made" : "gradients are kept for a batch",
       s.momentum ? "momentum" : "no momentum",
       s.threads == 1 ? "1 thread" : fmt::format("{} threads", s.threads));

@@ -56,6 +56,8 @@ enum class Detail : uint8_t {
   kFormat,           // products read Float32, or Sym with one scale; found: FormatKind
   kWireChannels,     // a channel of a wire is no run of elements
   kGroupScale,       // scales of groups come from the sample: neither constant nor delayed
+  kNeedsImage,       // a 2-D layer on a signal
+  kNeedsSignal,      // a 1-D layer on an image
   kNormErrorGroups,  // errors behind a LayerNorm are rounded step by step: a group must lie in one
 };
 

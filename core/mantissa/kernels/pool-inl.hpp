@@ -11,12 +11,14 @@ void max_pool_of(const MaxPool& p) {
   const int32_t channels = p.shape.channels;
   for (int32_t t = 0; t < p.shape.out_steps; ++t) {
     T* __restrict y = static_cast<T*>(p.y) + ptrdiff_t(t) * channels;
-    const T* window = static_cast<const T*>(p.x) + ptrdiff_t(t) * p.shape.stride * channels;
+    const PoolWindow w = window_of(p.shape, t);
+    const T* window = static_cast<const T*>(p.x) + ptrdiff_t(w.first) * channels;
     for (int32_t c = 0; c < channels; ++c) y[c] = window[c];
-    for (int32_t k = 1; k < p.shape.kernel; ++k) {
-      const T* __restrict row = window + ptrdiff_t(k) * channels;
-      for (int32_t c = 0; c < channels; ++c) y[c] = row[c] > y[c] ? row[c] : y[c];
-    }
+    for (int32_t r = 0; r < p.shape.rows; ++r)
+      for (int32_t k = r == 0 ? 1 : 0; k < w.count; ++k) {
+        const T* __restrict row = window + (ptrdiff_t(r) * p.shape.pitch + k) * channels;
+        for (int32_t c = 0; c < channels; ++c) y[c] = row[c] > y[c] ? row[c] : y[c];
+      }
   }
 }
 
@@ -51,22 +53,32 @@ void route_pair(const T* __restrict a, const T* __restrict b, const E* __restric
   }
 }
 
-/// Element (k, c) of a window wins if no element before it is as large and none after it is larger.
+/// The element of a window, of channel c, before which none is as large and after which none is larger: its place after the
+/// window's first.
+template <class T>
+ptrdiff_t winner_of(const T* window, const PoolShape& s, int32_t count, int32_t c) {
+  ptrdiff_t winner = c;
+  for (int32_t r = 0; r < s.rows; ++r)
+    for (int32_t k = 0; k < count; ++k) {
+      const ptrdiff_t i = (ptrdiff_t(r) * s.pitch + k) * s.channels + c;
+      if (window[i] > window[winner]) winner = i;
+    }
+  return winner;
+}
+
 template <class T, class E>
 void route_window(const MaxPoolBackward& p, int32_t t) {
   const int32_t channels = p.shape.channels;
-  const ptrdiff_t first = ptrdiff_t(t) * p.shape.stride * channels;
+  const PoolWindow w = window_of(p.shape, t);
+  const ptrdiff_t first = ptrdiff_t(w.first) * channels;
   const T* window = static_cast<const T*>(p.x) + first;
   const E* dy = static_cast<const E*>(p.dy) + ptrdiff_t(t) * channels;
   E* dx = static_cast<E*>(p.dx) + first;
+  for (int32_t r = 0; r < p.shape.rows; ++r)
+    for (int32_t i = 0; i < w.count * channels; ++i) dx[ptrdiff_t(r) * p.shape.pitch * channels + i] = E(0);
   for (int32_t c = 0; c < channels; ++c) {
-    int32_t winner = 0;
-    for (int32_t k = 0; k < p.shape.kernel; ++k) {
-      dx[ptrdiff_t(k) * channels + c] = E(0);
-      if (window[ptrdiff_t(k) * channels + c] > window[ptrdiff_t(winner) * channels + c]) winner = k;
-    }
-    const bool open = p.input == Activation::kNone || window[ptrdiff_t(winner) * channels + c] > T(0);
-    if (open) dx[ptrdiff_t(winner) * channels + c] = dy[c];
+    const ptrdiff_t winner = winner_of(window, p.shape, w.count, c);
+    if (p.input == Activation::kNone || window[winner] > T(0)) dx[winner] = dy[c];
   }
 }
 
@@ -74,8 +86,9 @@ void route_window(const MaxPoolBackward& p, int32_t t) {
 template <class E>
 void clear_uncovered(const PoolShape& s, E* dx) {
   for (int32_t t = 0; t <= s.out_steps; ++t) {
-    const int32_t first = t == 0 ? 0 : (t - 1) * s.stride + s.kernel;
-    const int32_t end = t < s.out_steps ? t * s.stride : s.in_steps;
+    const PoolWindow before = window_of(s, t - 1);
+    const int32_t first = t == 0 ? 0 : before.first + before.count;
+    const int32_t end = t < s.out_steps ? window_of(s, t).first : s.in_steps;
     for (ptrdiff_t i = ptrdiff_t(first) * s.channels; i < ptrdiff_t(end) * s.channels; ++i) dx[i] = E(0);
   }
 }
@@ -84,11 +97,11 @@ template <class T, class E>
 void max_pool_backward_of(const MaxPoolBackward& p) {
   const int32_t channels = p.shape.channels;
   E* dx = static_cast<E*>(p.dx);
-  clear_uncovered(p.shape, dx);
+  if (p.shape.pitch == 0) clear_uncovered(p.shape, dx);
   for (int32_t t = 0; t < p.shape.out_steps; ++t) {
     const ptrdiff_t first = ptrdiff_t(t) * p.shape.stride * channels;
     const T* window = static_cast<const T*>(p.x) + first;
-    if (p.shape.kernel == 2)
+    if (p.shape.kernel == 2 && p.shape.is_plain())
       route_pair(window, window + channels, static_cast<const E*>(p.dy) + ptrdiff_t(t) * channels, dx + first,
                  dx + first + channels, channels, p.input == Activation::kRelu);
     else
@@ -113,12 +126,14 @@ void window_sums_of(const WindowSums& p) {
   const int32_t channels = p.shape.channels;
   for (int32_t t = 0; t < p.shape.out_steps; ++t) {
     Sum* __restrict sums = static_cast<Sum*>(p.sums) + ptrdiff_t(t) * channels;
-    const T* window = static_cast<const T*>(p.x) + ptrdiff_t(t) * p.shape.stride * channels;
+    const PoolWindow w = window_of(p.shape, t);
+    const T* window = static_cast<const T*>(p.x) + ptrdiff_t(w.first) * channels;
     for (int32_t c = 0; c < channels; ++c) sums[c] = Sum(0);
-    for (int32_t k = 0; k < p.shape.kernel; ++k) {
-      const T* __restrict row = window + ptrdiff_t(k) * channels;
-      for (int32_t c = 0; c < channels; ++c) sums[c] += row[c];
-    }
+    for (int32_t r = 0; r < p.shape.rows; ++r)
+      for (int32_t k = 0; k < w.count; ++k) {
+        const T* __restrict row = window + (ptrdiff_t(r) * p.shape.pitch + k) * channels;
+        for (int32_t c = 0; c < channels; ++c) sums[c] += row[c];
+      }
   }
 }
 
@@ -142,14 +157,16 @@ template <class Mask, class E>
 void spread_of(const Spread& p) {
   const int32_t channels = p.shape.channels;
   E* dx = static_cast<E*>(p.dx);
-  clear_uncovered(p.shape, dx);
+  if (p.shape.pitch == 0) clear_uncovered(p.shape, dx);
   for (int32_t t = 0; t < p.shape.out_steps; ++t) {
     const E* dy = static_cast<const E*>(p.dy) + ptrdiff_t(t) * channels;
-    for (int32_t k = 0; k < p.shape.kernel; ++k) {
-      const ptrdiff_t first = (ptrdiff_t(t) * p.shape.stride + k) * channels;
-      spread_row(p.mask == nullptr ? nullptr : static_cast<const Mask*>(p.mask) + first, dy, dx + first,
-                 channels);
-    }
+    const PoolWindow w = window_of(p.shape, t);
+    for (int32_t r = 0; r < p.shape.rows; ++r)
+      for (int32_t k = 0; k < w.count; ++k) {
+        const ptrdiff_t first = (ptrdiff_t(r) * p.shape.pitch + w.first + k) * channels;
+        spread_row(p.mask == nullptr ? nullptr : static_cast<const Mask*>(p.mask) + first, dy, dx + first,
+                   channels);
+      }
   }
 }
 
@@ -167,21 +184,21 @@ template <class T, class E, class Sum>
 void overlap_sums_of(const OverlapSums& p) {
   const int32_t channels = p.shape.channels;
   Sum* sums = static_cast<Sum*>(p.sums);
-  for (ptrdiff_t i = 0; i < ptrdiff_t(p.shape.in_steps) * channels; ++i) sums[i] = Sum(0);
+  for (ptrdiff_t i = 0; p.shape.pitch == 0 && i < ptrdiff_t(p.shape.in_steps) * channels; ++i)
+    sums[i] = Sum(0);
   for (int32_t t = 0; t < p.shape.out_steps; ++t) {
-    const ptrdiff_t first = ptrdiff_t(t) * p.shape.stride * channels;
+    const PoolWindow w = window_of(p.shape, t);
+    const ptrdiff_t first = ptrdiff_t(w.first) * channels;
     const E* dy = static_cast<const E*>(p.dy) + ptrdiff_t(t) * channels;
-    const T* window = p.x == nullptr ? nullptr : static_cast<const T*>(p.x) + first;
-    for (int32_t c = 0; c < channels; ++c) {
-      int32_t winner = 0;
-      for (int32_t k = 0; k < p.shape.kernel; ++k) {
-        if (window == nullptr)
-          sums[first + ptrdiff_t(k) * channels + c] += dy[c];
-        else if (window[ptrdiff_t(k) * channels + c] > window[ptrdiff_t(winner) * channels + c])
-          winner = k;
-      }
-      if (window != nullptr) sums[first + ptrdiff_t(winner) * channels + c] += dy[c];
+    if (p.x != nullptr) {
+      const T* window = static_cast<const T*>(p.x) + first;
+      for (int32_t c = 0; c < channels; ++c) sums[first + winner_of(window, p.shape, w.count, c)] += dy[c];
+      continue;
     }
+    for (int32_t r = 0; r < p.shape.rows; ++r)
+      for (int32_t k = 0; k < w.count; ++k)
+        for (int32_t c = 0; c < channels; ++c)
+          sums[first + (ptrdiff_t(r) * p.shape.pitch + k) * channels + c] += dy[c];
   }
 }
 

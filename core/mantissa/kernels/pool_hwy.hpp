@@ -6,7 +6,7 @@ namespace HWY_NAMESPACE {
 using Int8x16 = hn::CappedTag<int8_t, 16>;
 
 inline void FastMaxPool(const MaxPool& p) {
-  if (p.element != Element::kInt8 || p.shape.kernel != 2) return max_pool(p);
+  if (p.element != Element::kInt8 || p.shape.kernel != 2 || !p.shape.is_plain()) return max_pool(p);
   const Int8x16 d;
   const int32_t channels = p.shape.channels, lanes = int32_t(hn::Lanes(d));
   for (int32_t t = 0; t < p.shape.out_steps; ++t) {
@@ -21,7 +21,8 @@ inline void FastMaxPool(const MaxPool& p) {
 }
 
 inline void FastMaxPoolBackward(const MaxPoolBackward& p) {
-  if (p.element != Element::kInt8 || p.error_element != Element::kInt8 || p.shape.kernel != 2)
+  if (p.element != Element::kInt8 || p.error_element != Element::kInt8 || p.shape.kernel != 2 ||
+      !p.shape.is_plain())
     return max_pool_backward(p);
   const Int8x16 d;
   const int32_t channels = p.shape.channels, lanes = int32_t(hn::Lanes(d));

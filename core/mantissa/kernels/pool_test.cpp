@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <random>
 #include <vector>
@@ -49,24 +50,44 @@ PoolShape random_shape(std::mt19937& random, bool overlaps) {
   s.kernel = random() % 2 ? 2 : 1 + int32_t(random() % 6);
   s.stride = overlaps ? 1 + int32_t(random() % uint32_t(s.kernel))
                       : s.kernel + int32_t(random() % 3 == 0 ? random() % 3 : 0);
+  if (random() % 3 == 0) s.pad = int32_t(random() % uint32_t(s.kernel / 2 + 1));
   s.out_steps = 1 + int32_t(random() % 9);
-  s.in_steps = (s.out_steps - 1) * s.stride + s.kernel + int32_t(random() % uint32_t(s.stride));
+  s.in_steps = (s.out_steps - 1) * s.stride + s.kernel + int32_t(random() % uint32_t(s.stride)) - 2 * s.pad;
+  if (s.in_steps < s.kernel) s.in_steps += 2 * s.pad;
+  if (random() % 3 == 0) {
+    s.rows = 1 + int32_t(random() % 3);
+    s.pitch = s.in_steps + int32_t(random() % 2);
+  }
   return s;
 }
 
-size_t in_size(const PoolShape& s) { return size_t(s.in_steps) * size_t(s.channels); }
+size_t in_size(const PoolShape& s) {
+  return size_t(s.pitch == 0 ? s.in_steps : s.rows * s.pitch) * size_t(s.channels);
+}
 size_t out_size(const PoolShape& s) { return size_t(s.out_steps) * size_t(s.channels); }
-size_t in_index(const PoolShape& s, int32_t t, int32_t k, int32_t c) {
-  return size_t((t * s.stride + k) * s.channels + c);
+
+/// Elements of a window that lie inside, row by row.
+std::vector<size_t> window_elements(const PoolShape& s, int32_t t, int32_t c) {
+  std::vector<size_t> elements;
+  for (int32_t r = 0; r < s.rows; ++r)
+    for (int32_t k = 0; k < s.kernel; ++k) {
+      const int32_t step = t * s.stride + k - s.pad;
+      if (step >= 0 && step < s.in_steps) elements.push_back(size_t((r * s.pitch + step) * s.channels + c));
+    }
+  return elements;
 }
 
-/// The tap that wins a window: the first of the largest.
+/// The element that wins a window: the first of the largest.
 template <class T>
-int32_t winner(const PoolShape& s, const std::vector<T>& x, int32_t t, int32_t c) {
-  int32_t best = 0;
-  for (int32_t k = 1; k < s.kernel; ++k)
-    if (x[in_index(s, t, k, c)] > x[in_index(s, t, best, c)]) best = k;
-  return best;
+size_t winner(const PoolShape& s, const std::vector<T>& x, int32_t t, int32_t c) {
+  const std::vector<size_t> elements = window_elements(s, t, c);
+  return *std::max_element(elements.begin(), elements.end(), [&](size_t a, size_t b) { return x[a] < x[b]; });
+}
+
+/// What a kernel finds in memory that it writes: an image is cleared by its caller.
+template <class T>
+std::vector<T> before(const PoolShape& s) {
+  return std::vector<T>(in_size(s), s.pitch == 0 ? T(99) : T(0));
 }
 
 template <class Body>
@@ -82,8 +103,8 @@ void check_forward(std::mt19937& random) {
   std::vector<T> expected(out_size(s));
   std::vector<Sum> expected_sums(out_size(s));
   for_each_window(s, [&](int32_t t, int32_t c, size_t i) {
-    expected[i] = x[in_index(s, t, winner(s, x, t, c), c)];
-    for (int32_t k = 0; k < s.kernel; ++k) expected_sums[i] += x[in_index(s, t, k, c)];
+    expected[i] = x[winner(s, x, t, c)];
+    for (size_t e : window_elements(s, t, c)) expected_sums[i] += x[e];
   });
   on_every_target([&](const Kernels& kernels, const char* name) {
     std::vector<T> y(out_size(s), T(99));
@@ -112,17 +133,16 @@ void check_backward(std::mt19937& random) {
   for (Activation input : {Activation::kNone, Activation::kRelu}) {
     std::vector<E> expected_max(in_size(s)), expected_average(in_size(s));
     for_each_window(s, [&](int32_t t, int32_t c, size_t i) {
-      const size_t best = in_index(s, t, winner(s, x, t, c), c);
+      const size_t best = winner(s, x, t, c);
       if (input == Activation::kNone || x[best] > 0) expected_max[best] = dy[i];
-      for (int32_t k = 0; k < s.kernel; ++k)
-        if (input == Activation::kNone || x[in_index(s, t, k, c)] > 0)
-          expected_average[in_index(s, t, k, c)] = dy[i];
+      for (size_t e : window_elements(s, t, c))
+        if (input == Activation::kNone || x[e] > 0) expected_average[e] = dy[i];
     });
     on_every_target([&](const Kernels& kernels, const char* name) {
-      std::vector<E> dx(in_size(s), E(99));
+      std::vector<E> dx = before<E>(s);
       kernels.max_pool_backward({s, kElement<T>, kElement<E>, x.data(), dy.data(), dx.data(), input});
       ASSERT_EQ(dx, expected_max) << name << " kernel " << s.kernel << " stride " << s.stride;
-      dx.assign(in_size(s), E(99));
+      dx = before<E>(s);
       kernels.spread({s, kElement<T>, kElement<E>, input == Activation::kRelu ? x.data() : nullptr, dy.data(),
                       dx.data()});
       ASSERT_EQ(dx, expected_average) << name << " kernel " << s.kernel << " stride " << s.stride;
@@ -148,14 +168,14 @@ void check_overlap(std::mt19937& random) {
   const std::vector<E> dy = random_values<E>(out_size(s), random);
   std::vector<Sum> expected_max(in_size(s)), expected_average(in_size(s));
   for_each_window(s, [&](int32_t t, int32_t c, size_t i) {
-    expected_max[in_index(s, t, winner(s, x, t, c), c)] += dy[i];
-    for (int32_t k = 0; k < s.kernel; ++k) expected_average[in_index(s, t, k, c)] += dy[i];
+    expected_max[winner(s, x, t, c)] += dy[i];
+    for (size_t e : window_elements(s, t, c)) expected_average[e] += dy[i];
   });
   on_every_target([&](const Kernels& kernels, const char* name) {
-    std::vector<Sum> sums(in_size(s), Sum(99));
+    std::vector<Sum> sums = before<Sum>(s);
     kernels.overlap_sums({s, kElement<T>, kElement<E>, x.data(), dy.data(), sums.data()});
     ASSERT_EQ(sums, expected_max) << name;
-    sums.assign(in_size(s), Sum(99));
+    sums = before<Sum>(s);
     kernels.overlap_sums({s, kElement<T>, kElement<E>, nullptr, dy.data(), sums.data()});
     ASSERT_EQ(sums, expected_average) << name;
   });

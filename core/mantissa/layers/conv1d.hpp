@@ -5,7 +5,7 @@
 //   dw[o,k,c] = sum over t of dy[t,o] * x[t * S + k * D - pad, c]         gradient
 //
 // x and dy lie in memory with zeros around them (their halo), so a window is a run of memory and no edge is special.
-// Linear is a Conv1d with kernel 1 whose steps are the samples.
+// Linear is a Conv1d with kernel 1 whose steps are the samples. A row of a Conv2d is a sum of Conv1d, one for each row of its window.
 #pragma once
 #include "mantissa/kernels/gemm.hpp"
 
@@ -15,10 +15,13 @@ struct ConvGeometry {
   int32_t in_channels = 0, out_channels = 0;
   int32_t kernel = 1, stride = 1, dilation = 1, groups = 1, pad_left = 0;
   int32_t in_row = 0, out_row = 0;  ///< elements between steps of x and dx, of y and dy
+  int32_t window_rows = 1;          ///< of an image: weights of a channel are so many rows of this kernel
 
   constexpr int32_t group_in() const { return in_channels / groups; }
   constexpr int32_t group_out() const { return out_channels / groups; }
   constexpr int32_t fan_in() const { return kernel * group_in(); }
+  /// Weights from a channel to the next.
+  constexpr int32_t weight_row() const { return window_rows * fan_in(); }
   /// The taps of a window are one run of memory.
   constexpr bool flat() const {
     return dilation == 1 && groups == 1 && (kernel == 1 || in_row == in_channels);
@@ -33,8 +36,8 @@ inline void* at(void* base, Element e, ptrdiff_t index) {
   return static_cast<char*>(base) + index * ptrdiff_t(element_bytes(e));
 }
 
-/// Rows row .. row + rows - 1 of the outputs of a group. x points at step 0, w at the weights of the layer, whose
-/// inner_stride says how far neighbours are apart.
+/// Rows row .. row + rows - 1 of the outputs of a group. x points at step 0, w at the weights of the layer (of a row of
+/// its window), whose inner_stride says how far neighbours are apart.
 inline Gemm forward_view(const ConvGeometry& c, GemmOperand x, GemmOperand w, int32_t group, int32_t row,
                          int32_t rows) {
   Gemm g;
@@ -43,8 +46,8 @@ inline Gemm forward_view(const ConvGeometry& c, GemmOperand x, GemmOperand w, in
   const ptrdiff_t first = (ptrdiff_t(row) * c.stride - c.pad_left) * c.in_row + group * c.group_in();
   g.a = {at(x.data, x.element, first), x.element, c.stride * c.in_row, c.dilation * c.in_row, 1};
   const int32_t step = w.inner_stride;
-  g.b = {at(w.data, w.element, ptrdiff_t(group) * c.group_out() * c.fan_in() * step), w.element,
-         c.fan_in() * step, c.group_in() * step, step};
+  g.b = {at(w.data, w.element, ptrdiff_t(group) * c.group_out() * c.weight_row() * step), w.element,
+         c.weight_row() * step, c.group_in() * step, step};
   return g;
 }
 
@@ -76,10 +79,10 @@ inline Gemm backward_view(const ConvGeometry& c, const BackwardPhase& p, GemmOpe
   const int32_t back = int32_t(int64_t(p.tap_step) * c.dilation / c.stride);
   g.a = {at(dy.data, dy.element, first), dy.element, c.out_row, -back * c.out_row, 1};
   const ptrdiff_t first_weight =
-      ptrdiff_t(group) * c.group_out() * c.fan_in() + ptrdiff_t(p.first_tap) * c.group_in();
+      ptrdiff_t(group) * c.group_out() * c.weight_row() + ptrdiff_t(p.first_tap) * c.group_in();
   const int32_t step = w.inner_stride;
   g.b = {at(w.data, w.element, first_weight * step), w.element, step, p.tap_step * c.group_in() * step,
-         c.fan_in() * step};
+         c.weight_row() * step};
   return g;
 }
 

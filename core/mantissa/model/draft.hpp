@@ -66,4 +66,30 @@ struct Draft {
   }
 };
 
+/// Zeros around a tensor, or a row of one, in elements.
+struct Halo {
+  int32_t before = 0, after = 0;
+};
+
+/// Around the signal that a convolution slides its window over: x of a convolution, dy of a transposed one. Shapes are of a row.
+constexpr Halo window_halo(const LayerPlan& l, Shape signal, Shape windows) {
+  const int64_t last =
+      int64_t(windows.row() - 1) * l.node.stride + int64_t(l.node.kernel - 1) * l.node.dilation - l.pad_left;
+  return {l.pad_left * signal.channels,
+          last >= signal.row() ? int32_t(last - signal.row() + 1) * signal.channels : 0};
+}
+
+/// Around what is spread over the signal: dy of a convolution, x of a transposed one.
+constexpr Halo spread_halo(const LayerPlan& l, Shape signal, Shape windows) {
+  const int64_t reach = int64_t(l.node.kernel - 1) * l.node.dilation - l.pad_left;
+  const int32_t last = (signal.row() - 1 + l.pad_left) / l.node.stride;
+  return {reach > 0 ? int32_t((reach + l.node.stride - 1) / l.node.stride) * windows.channels : 0,
+          last >= windows.row() ? (last - windows.row() + 1) * windows.channels : 0};
+}
+
+constexpr void set_halo(Draft& d, const Wire& wire, Halo halo) {
+  d.tensor(wire.tensor).halo_before = halo.before;
+  d.tensor(wire.tensor).halo_after = halo.after;
+}
+
 }  // namespace mantissa::planning

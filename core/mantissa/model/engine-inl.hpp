@@ -92,6 +92,12 @@ inline uint64_t in_unit(uint64_t magnitude, Scale from, Scale to) {
 /// The magnitude below zero of an Asym wire without negative values is its scale times 2^-40: a Scale is never 0.
 inline constexpr int32_t kNothingBelow = 40;
 
+inline void clear_elements(void* elements, Element element, ptrdiff_t count) {
+  std::byte* bytes = static_cast<std::byte*>(elements);
+  const ptrdiff_t size = count * ptrdiff_t(element_bytes(element));
+  for (ptrdiff_t i = 0; i < size; ++i) bytes[i] = std::byte(0);
+}
+
 /// Codes of an operand as sums.
 inline void widen(const void* codes, Element element, int32_t count, int32_t* sums) {
   for (int32_t i = 0; i < count; ++i)
@@ -143,7 +149,8 @@ inline ConvGeometry geometry_of(const LayerPlan& l, int32_t x_row, int32_t y_row
   const Node& n = l.node;
   if (n.is_transposed())
     return {l.out.channels, l.in.channels, n.kernel, n.stride, 1, 1, l.pad_left, y_row, x_row};
-  return {l.in.channels, l.out.channels, n.kernel, n.stride, n.dilation, n.groups, l.pad_left, x_row, y_row};
+  return {l.in.channels, l.out.channels, n.kernel, n.stride, n.dilation,
+          n.groups,      l.pad_left,     x_row,    y_row,    n.vertical.kernel};
 }
 
 /// A product with a layer's weights: y from x, or dx from dy.
@@ -153,8 +160,14 @@ struct Engine::WeightProduct {
   ConvGeometry geometry;
   GemmOperand from;      ///< at step 0
   bool spreads = false;  ///< `from` over the signal, phase by phase of the stride; else windows slide over it
+  int32_t window_row = 0;  ///< of the window of an image: `from` is the row that it meets
 
   int32_t phases() const { return spreads ? geometry.stride : 1; }
+  int32_t columns() const { return spreads ? geometry.in_channels : geometry.out_channels; }
+  /// Where the weights of a phase and a group are arranged.
+  int32_t operand(int32_t phase, int32_t group) const {
+    return (window_row * phases() + phase) * geometry.groups + group;
+  }
 };
 
 /// What one thread makes of a layer's gradients at a time. Rows of weights are output channels and bring their biases along; those of

@@ -12,6 +12,8 @@
 
 namespace mantissa {
 
+struct ConvGeometry;
+
 /// Sums over the samples of a batch.
 struct BatchResult {
   int64_t loss_q24 = 0;  ///< nats, Q24, summed
@@ -141,10 +143,16 @@ class Engine {
   void load_input(int32_t sample);
   void run_forward(const LayerPlan& l);
   void forward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, int32_t worker);
+  void forward_relu(const LayerPlan& l, int32_t sample);
   void forward_pool(const LayerPlan& l, int32_t sample, int32_t worker);
   struct WeightProduct;
   Gemm product_view(const WeightProduct& p, int32_t phase, int32_t group, int32_t row, int32_t rows) const;
-  void prepare_product(const WeightProduct& p) const;
+  void prepare_product(WeightProduct p) const;
+  void run_signal(const WeightProduct& p, void* sums, int32_t stride, int32_t row, int32_t rows,
+                  GemmStore store, int32_t worker) const;
+  GemmOperand image_row(const ProductPlan& product, GemmOperand image, Shape shape, int32_t row,
+                        int32_t worker) const;
+  void run_image_row(WeightProduct p, void* sums, int32_t stride, int32_t row, int32_t worker) const;
   void run_product(const WeightProduct& p, void* sums, int32_t stride, int32_t row, int32_t rows,
                    int32_t worker) const;
   const void* bias_row(const LayerPlan& l, int32_t sample, int32_t worker) const;
@@ -163,6 +171,7 @@ class Engine {
   Scale gradient_unit(const LayerPlan& l, int32_t sample) const;
   void run_backward(const LayerPlan& l);
   void backward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, int32_t worker);
+  void backward_overlapping_pool(const LayerPlan& l, int32_t sample, int32_t worker);
   void backward_pool(const LayerPlan& l, int32_t sample, int32_t worker);
   void run_gradient(const LayerPlan& l);
   void* gradient_sums(const LayerPlan& l, int32_t row, int32_t worker) const;
@@ -172,6 +181,10 @@ class Engine {
   void gradient_rows(const LayerPlan& l, const Share& share, int32_t worker);
   void gradient_product(const LayerPlan& l, int32_t sample, int32_t samples, int32_t row, int32_t rows,
                         void* sums, GemmStore store, int32_t worker);
+  void signal_gradient(const LayerPlan& l, const ConvGeometry& c, GemmOperand dy, GemmOperand x, int32_t row,
+                       int32_t rows, int32_t steps, void* sums, GemmStore store, int32_t worker);
+  void image_gradient(const LayerPlan& l, const ConvGeometry& c, GemmOperand dy, GemmOperand x, int32_t row,
+                      int32_t rows, void* sums, GemmStore store, int32_t worker);
   void gradient_of_sample(const LayerPlan& l, int32_t sample, const Share& share, float* weight_sums,
                           int32_t worker);
   bool sums_in_tile(const LayerPlan& l) const {

@@ -11,7 +11,7 @@ Scale Engine::backward_unit(const LayerPlan& l, int32_t sample) const {
   if (l.node.op == Op::kLayerNorm) return (dy * weight_scale(l) / wire_scale(l.x, sample)).shifted(-24);
   if (l.node.op == Op::kQuantize) return dy;
   if (l.node.has_parameters()) return dy * weight_scale(l);
-  return l.node.op == Op::kMaxPool1d ? dy : dy / Scale::normalized(uint32_t(l.node.kernel), 0);
+  return l.node.is_max_pool() ? dy : dy / Scale::normalized(uint32_t(l.node.window()), 0);
 }
 
 void Engine::run_backward(const LayerPlan& l) {
@@ -80,48 +80,6 @@ void Engine::backward_rows(const LayerPlan& l, int32_t sample, int32_t row, int3
                                .code_stride = dx_row,
                                .magnitude = magnitude,
                                .worker = worker}));
-}
-
-void Engine::backward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
-  const Tensor& xt = plan_.tensors[size_t(l.x.tensor)];
-  const Tensor& dxt = plan_.tensors[size_t(l.dx.tensor)];
-  const PoolShape shape = {l.in.steps, l.out.steps, l.in.channels, l.node.kernel, l.node.stride};
-  const void* x = data<>(l.x.tensor, sample);
-  const void* dy = data<>(l.dy.tensor, sample);
-  void* dx = data<>(l.dx.tensor, sample);
-  const bool is_max = l.node.op == Op::kMaxPool1d;
-  const Activation input = l.relu_input ? Activation::kRelu : Activation::kNone;
-  clear_halo(l.dx.tensor, sample);
-  if (l.node.stride >= l.node.kernel) {
-    if (is_max)
-      kernels_->max_pool_backward({shape, xt.element, dxt.element, x, dy, dx, input});
-    else
-      kernels_->spread({shape, xt.element, dxt.element, l.relu_input ? x : nullptr, dy, dx});
-  } else {
-    void* sums = plan_.summary.is_float ? dx : data<>(l.backward.tile, worker);
-    kernels_->overlap_sums(
-        {shape, xt.element, plan_.tensors[size_t(l.dy.tensor)].element, is_max ? x : nullptr, dy, sums});
-    FinishSums finish;
-    finish.sums = sums;
-    finish.element = l.backward.accumulator;
-    finish.rows = l.in.steps;
-    finish.columns = finish.stride = finish.mask_stride = l.in.channels;
-    finish.mask = l.relu_input ? x : nullptr;
-    finish.mask_element = xt.element;
-    const uint64_t magnitude = kernels_->finish_sums(finish);
-    if (!plan_.summary.is_float)
-      round_wire(l.dx, sum_rows(l.backward, backward_unit(l, sample),
-                                {.sample = sample,
-                                 .rows = l.in.steps,
-                                 .columns = l.in.channels,
-                                 .code_stride = l.in.channels,
-                                 .magnitude = magnitude,
-                                 .worker = worker}));
-  }
-  if (plan_.summary.is_float && !is_max) {
-    const float divisor = 1.0f / float(l.node.kernel);
-    for (int32_t i = 0; i < dxt.elements; ++i) static_cast<float*>(dx)[i] *= divisor;
-  }
 }
 
 void Engine::clear_gradients() {
@@ -235,16 +193,25 @@ void Engine::gradient_product(const LayerPlan& l, int32_t sample, int32_t sample
     dy = x;
     x = swapped;
   }
+  if (l.node.is_2d()) return image_gradient(l, c, dy, x, row, rows, sums, store, worker);
+  signal_gradient(l, c, dy, x, row, rows, is_linear ? samples : l.gradient_steps(), sums, store, worker);
+}
+
+/// Over the steps of a signal, or of a row of an image: `sums` are those of a row of the window.
+void Engine::signal_gradient(const LayerPlan& l, const ConvGeometry& c, GemmOperand dy, GemmOperand x,
+                             int32_t row, int32_t rows, int32_t steps, void* sums, GemmStore store,
+                             int32_t worker) {
   const int32_t taps = c.flat() ? 1 : c.kernel;
   for (int32_t done = 0; done < rows;) {  // rows of one group at a time
     const int32_t first = row + done;
     const int32_t left_in_group = c.group_out() - first % c.group_out();
     const int32_t now = rows - done < left_in_group ? rows - done : left_in_group;
     for (int32_t tap = 0; tap < taps; ++tap) {
-      Gemm g = gradient_view(c, dy, x, tap, first, now, is_linear ? samples : l.gradient_steps());
-      g.c = at(sums, l.gradient.accumulator, ptrdiff_t(done) * c.fan_in() + ptrdiff_t(tap) * c.group_in());
+      Gemm g = gradient_view(c, dy, x, tap, first, now, steps);
+      g.c =
+          at(sums, l.gradient.accumulator, ptrdiff_t(done) * c.weight_row() + ptrdiff_t(tap) * c.group_in());
       g.c_element = l.gradient.accumulator;
-      g.c_stride = c.fan_in();
+      g.c_stride = c.weight_row();
       g.store = store;
       g.block_terms = l.gradient.block_terms;
       g.scratch = scratch(l.gradient, worker, worker);

@@ -30,7 +30,7 @@ Scale Engine::forward_unit(const LayerPlan& l, int32_t sample) const {
   const Scale x = wire_scale(l.x, sample);
   if (l.node.op == Op::kLayerNorm) return weight_scale(l).shifted(-normalized_bits(l.in.channels));
   if (l.node.op == Op::kQuantize) return x;
-  return l.node.has_parameters() ? x * weight_scale(l) : x / Scale::normalized(uint32_t(l.node.kernel), 0);
+  return l.node.has_parameters() ? x * weight_scale(l) : x / Scale::normalized(uint32_t(l.node.window()), 0);
 }
 
 void* Engine::scratch(const ProductPlan& product, int32_t operand, int32_t worker) const {
@@ -224,7 +224,8 @@ void Engine::run_forward(const LayerPlan& l) {
 Gemm Engine::product_view(const WeightProduct& p, int32_t phase, int32_t group, int32_t row,
                           int32_t rows) const {
   const ConvGeometry& c = p.geometry;
-  const GemmOperand w = weight_operand(p.layer);
+  GemmOperand w = weight_operand(p.layer);
+  w.data = at(w.data, w.element, ptrdiff_t(p.window_row) * c.fan_in() * w.inner_stride);
   Gemm g = p.spreads ? backward_view(c, backward_phase(c, phase), p.from, w, group, row, rows)
                      : forward_view(c, p.from, w, group, row, rows);
   g.c_element = p.plan.accumulator;
@@ -233,29 +234,41 @@ Gemm Engine::product_view(const WeightProduct& p, int32_t phase, int32_t group, 
 }
 
 /// Arranges the weights for all runs of a product, where its kernel wants them so.
-void Engine::prepare_product(const WeightProduct& p) const {
+void Engine::prepare_product(WeightProduct p) const {
   if (p.plan.packed < 0) return;
-  for (int32_t phase = 0; phase < p.phases(); ++phase)
-    for (int32_t group = 0; group < p.geometry.groups; ++group) {
-      Gemm g = product_view(p, phase, group, 0, p.plan.tile_rows);
-      g.scratch = scratch(p.plan, phase * p.geometry.groups + group, 0);
-      kernels_->gemm->prepare(g);
-    }
+  for (p.window_row = 0; p.window_row < p.geometry.window_rows; ++p.window_row)
+    for (int32_t phase = 0; phase < p.phases(); ++phase)
+      for (int32_t group = 0; group < p.geometry.groups; ++group) {
+        Gemm g = product_view(p, phase, group, 0, p.plan.tile_rows);
+        g.scratch = scratch(p.plan, p.operand(phase, group), 0);
+        kernels_->gemm->prepare(g);
+      }
 }
 
 /// Sums of some rows; of several phases all rows at once.
-void Engine::run_product(const WeightProduct& p, void* sums, int32_t stride, int32_t row, int32_t rows,
-                         int32_t worker) const {
+void Engine::run_signal(const WeightProduct& p, void* sums, int32_t stride, int32_t row, int32_t rows,
+                        GemmStore store, int32_t worker) const {
   const ConvGeometry& c = p.geometry;
-  const int32_t phases = p.phases(), columns = p.spreads ? c.group_in() : c.group_out();
+  const int32_t phases = p.phases();
   for (int32_t phase = 0; phase < phases; ++phase)
     for (int32_t group = 0; group < c.groups; ++group) {
       Gemm g = product_view(p, phase, group, row, (rows - phase + phases - 1) / phases);
-      g.c = at(sums, p.plan.accumulator, ptrdiff_t(phase) * stride + group * columns);
+      g.c = at(sums, p.plan.accumulator, ptrdiff_t(phase) * stride + group * (p.columns() / c.groups));
       g.c_stride = stride * phases;
-      g.scratch = scratch(p.plan, phase * c.groups + group, worker);
+      g.store = store;
+      g.scratch = scratch(p.plan, p.operand(phase, group), worker);
       kernels_->gemm->run(g);
     }
+}
+
+/// Sums of some rows: of a signal's steps, or of the whole rows of an image that they are.
+void Engine::run_product(const WeightProduct& p, void* sums, int32_t stride, int32_t row, int32_t rows,
+                         int32_t worker) const {
+  if (!p.layer.node.is_2d()) return run_signal(p, sums, stride, row, rows, GemmStore::kOverwrite, worker);
+  const int32_t width = p.spreads ? p.layer.in_row() : p.layer.out_row();
+  for (int32_t done = 0; done < rows; done += width)
+    run_image_row(p, at(sums, p.plan.accumulator, ptrdiff_t(done) * stride), stride, (row + done) / width,
+                  worker);
 }
 
 /// Biases as they join the sums. Those of dynamic scales are made for the sample.
@@ -372,62 +385,6 @@ void Engine::requantize(const Wire& from, const Wire& to, const ProductPlan& pro
                              .code_stride = shape.channels,
                              .magnitude = kernels_->finish_sums(finish),
                              .worker = worker}));
-  }
-}
-
-namespace {
-
-template <class T>
-void relu_codes(T* codes, int32_t n) {
-  for (int32_t i = 0; i < n; ++i) codes[i] = codes[i] > T(0) ? codes[i] : T(0);
-}
-
-}  // namespace
-
-/// ReLU in place, a pool by its kind.
-void Engine::forward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
-  const Tensor& xt = plan_.tensors[size_t(l.x.tensor)];
-  const Tensor& yt = plan_.tensors[size_t(l.y.tensor)];
-  if (l.node.op == Op::kRelu) {
-    if (xt.element == Element::kFloat32) return relu_codes(data<float>(l.x.tensor, sample), xt.elements);
-    return xt.element == Element::kInt8 ? relu_codes(data<int8_t>(l.x.tensor, sample), xt.elements)
-                                        : relu_codes(data<int16_t>(l.x.tensor, sample), xt.elements);
-  }
-  PoolShape shape = {l.in.steps, l.out.steps, l.in.channels, l.node.kernel, l.node.stride};
-  clear_halo(l.y.tensor, sample);
-  if (l.node.op == Op::kMaxPool1d) {
-    kernels_->max_pool({shape, xt.element, data<>(l.x.tensor, sample), data<>(l.y.tensor, sample)});
-    if (l.y.kept >= 0) keep_operand(l.y, sample);
-    return;
-  }
-  const bool direct = yt.element == l.forward.accumulator;
-  const int32_t tile = direct ? l.out.steps : l.forward.tile_rows;
-  for (int32_t row = 0; row < l.out.steps; row += tile) {
-    const int32_t rows = row + tile > l.out.steps ? l.out.steps - row : tile;
-    shape.out_steps = rows;
-    const void* x =
-        at(data<>(l.x.tensor, sample), xt.element, ptrdiff_t(row) * l.node.stride * l.in.channels);
-    void* sums = direct ? data<>(l.y.tensor, sample) : data<>(l.forward.tile, worker);
-    kernels_->window_sums({shape, xt.element, x, sums});
-    FinishSums finish;
-    finish.sums = sums;
-    finish.element = l.forward.accumulator;
-    finish.rows = rows;
-    finish.columns = finish.stride = l.out.channels;
-    const uint64_t magnitude = kernels_->finish_sums(finish);
-    if (!direct)
-      round_wire(l.y, sum_rows(l.forward, forward_unit(l, sample),
-                               {.sample = sample,
-                                .row = row,
-                                .rows = rows,
-                                .columns = l.out.channels,
-                                .code_stride = l.out.channels,
-                                .magnitude = magnitude,
-                                .worker = worker}));
-  }
-  if (plan_.summary.is_float) {
-    const float divisor = 1.0f / float(l.node.kernel);
-    for (int32_t i = 0; i < yt.elements; ++i) data<float>(l.y.tensor, sample)[i] *= divisor;
   }
 }
 

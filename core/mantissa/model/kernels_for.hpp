@@ -27,13 +27,12 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   bool kept = false, granules = false;
   bool integer_update = false, float_update = false, float_weights = false, coded_gradient = false;
   for (const LayerPlan& l : plan.layers) {
-    const bool is_max = l.node.op == Op::kMaxPool1d;
-    const bool is_average = l.node.op == Op::kAvgPool1d || l.node.op == Op::kGlobalAvgPool1d;
+    const bool is_max = l.node.is_max_pool(), is_average = l.node.is_average();
     const bool is_norm = l.node.op == Op::kLayerNorm;
     norm |= is_norm;
     norm_error |= is_norm && l.passes_error;
     norm_trains |= is_norm && l.trains;
-    const bool overlaps = l.node.stride < l.node.kernel;
+    const bool overlaps = l.node.windows_overlap();
     max |= is_max;
     average |= is_average;
     max_error |= is_max && l.passes_error && !overlaps;

@@ -27,6 +27,9 @@ enum class Op : uint8_t {
   kQuantize,
   kLayerNorm,
   kConvTranspose1d,
+  kConv2d,
+  kMaxPool2d,
+  kAvgPool2d,
 };
 enum class Loss : uint8_t { kCrossEntropy, kMse };
 enum class Padding : uint8_t { kValid, kSame, kExplicit };
@@ -49,25 +52,39 @@ struct WireSetting {
   constexpr Format format() const { return {kind, bits, group}; }
 };
 
-/// steps x channels of one sample, channels fastest.
+/// steps x channels of one sample, channels fastest. The steps of an image are its pixels, row by row.
 struct Shape {
   int32_t steps = 1;
   int32_t channels = 0;
+  int32_t width = 0;  ///< pixels in a row of an image; 0: a signal
   constexpr bool operator==(const Shape&) const = default;
   constexpr int32_t size() const { return steps * channels; }
+  constexpr int32_t row() const { return width > 0 ? width : steps; }
+  constexpr int32_t height() const { return steps / row(); }
+};
+constexpr Shape image_shape(int32_t height, int32_t width, int32_t channels) {
+  return {height * width, channels, width};
+}
+
+/// A window of an image from row to row.
+struct Vertical {
+  int32_t kernel = 1, stride = 1, dilation = 1;
+  int32_t pad_top = 0, pad_bottom = 0;  ///< kExplicit only
+  constexpr bool operator==(const Vertical&) const = default;
 };
 
 /// One layer. Attributes that the operation does not have are ignored.
 struct Node {
   Op op = Op::kRelu;
-  int32_t outputs = 0;  ///< features of Linear, output channels of Conv1d and ConvTranspose1d
-  int32_t kernel = 1;   ///< steps of the window, before dilation
+  int32_t outputs = 0;  ///< features of Linear, output channels of convolutions
+  int32_t kernel = 1;   ///< steps of the window, before dilation; in an image along a row
   int32_t stride = 1;
   int32_t dilation = 1;
   int32_t groups = 1;
   Padding padding = Padding::kValid;
   int32_t pad_left = 0, pad_right = 0;  ///< kExplicit only, steps
   int32_t output_padding = 0;           ///< ConvTranspose1d
+  Vertical vertical = {};               ///< of 2-D layers
   Bias bias = Bias::kPerOutput;
   Training training = Training::kTrainable;
   Output output = Output::kCodes;
@@ -77,10 +94,19 @@ struct Node {
   constexpr bool operator==(const Node&) const = default;
   constexpr bool is_transposed() const { return op == Op::kConvTranspose1d; }
   constexpr bool is_product() const {
-    return op == Op::kLinear || op == Op::kConv1d || op == Op::kConvTranspose1d;
+    return op == Op::kLinear || op == Op::kConv1d || op == Op::kConvTranspose1d || op == Op::kConv2d;
   }
   constexpr bool has_parameters() const { return is_product() || op == Op::kLayerNorm; }
-  constexpr bool is_average() const { return op == Op::kAvgPool1d || op == Op::kGlobalAvgPool1d; }
+  constexpr bool is_average() const {
+    return op == Op::kAvgPool1d || op == Op::kAvgPool2d || op == Op::kGlobalAvgPool1d;
+  }
+  constexpr bool is_max_pool() const { return op == Op::kMaxPool1d || op == Op::kMaxPool2d; }
+  constexpr bool is_pool() const { return is_average() || is_max_pool(); }
+  /// Whether its windows have rows.
+  constexpr bool is_2d() const { return op == Op::kConv2d || op == Op::kMaxPool2d || op == Op::kAvgPool2d; }
+  /// Elements of a window, of one channel.
+  constexpr int32_t window() const { return kernel * vertical.kernel; }
+  constexpr bool windows_overlap() const { return stride < kernel || vertical.stride < vertical.kernel; }
   /// Whether it makes sums, which are rounded once, into its wire.
   constexpr bool makes_sums() const { return has_parameters() || is_average(); }
 };
@@ -121,6 +147,45 @@ constexpr Node conv1d(Conv1dOptions o) {
           .padding = o.padding,
           .pad_left = o.pad_left,
           .pad_right = o.pad_right,
+          .bias = o.bias,
+          .training = o.training,
+          .output = o.output};
+}
+
+/// Along a row, and from row to row.
+struct Size2d {
+  int32_t rows = 1, columns = 1;
+  constexpr bool operator==(const Size2d&) const = default;
+};
+struct Padding2d {
+  int32_t top = 0, bottom = 0, left = 0, right = 0;
+};
+
+/// y[v,u,o] = b[o] + sum over r, k, c of W[o,r,k,c] x[v * stride + r * dilation - top, u * stride + k * dilation - left, c], zero outside.
+/// Weights are stored [O, R, K, C / groups]. kSame: as Conv1d, in both directions.
+struct Conv2dOptions {
+  int32_t channels = 0;
+  Size2d kernel = {};
+  Size2d stride = {};
+  Size2d dilation = {};
+  int32_t groups = 1;
+  Padding padding = Padding::kValid;
+  Padding2d pad = {};  ///< kExplicit
+  Bias bias = Bias::kPerOutput;
+  Training training = Training::kTrainable;
+  Output output = Output::kCodes;
+};
+constexpr Node conv2d(Conv2dOptions o) {
+  return {.op = Op::kConv2d,
+          .outputs = o.channels,
+          .kernel = o.kernel.columns,
+          .stride = o.stride.columns,
+          .dilation = o.dilation.columns,
+          .groups = o.groups,
+          .padding = o.padding,
+          .pad_left = o.pad.left,
+          .pad_right = o.pad.right,
+          .vertical = {o.kernel.rows, o.stride.rows, o.dilation.rows, o.pad.top, o.pad.bottom},
           .bias = o.bias,
           .training = o.training,
           .output = o.output};
@@ -173,17 +238,41 @@ constexpr Node quantize(QuantizeOptions o) {
   return {.op = Op::kQuantize, .activation = o.activation, .error = o.error};
 }
 
-/// Windows without padding; stride 0 means as long as the window.
+/// stride 0 means as long as the window. Padding is at most half of the window: a maximum ignores it, an average counts it as zeros
+/// (PyTorch's count_include_pad).
 struct Pool1dOptions {
   int32_t kernel = 2;
   int32_t stride = 0;
+  int32_t padding = 0;  ///< on both sides
 };
-constexpr Node max_pool1d(Pool1dOptions o) {
-  return {.op = Op::kMaxPool1d, .kernel = o.kernel, .stride = o.stride == 0 ? o.kernel : o.stride};
+struct Pool2dOptions {
+  Size2d kernel = {2, 2};
+  Size2d stride = {0, 0};
+  Size2d padding = {0, 0};
+};
+constexpr Node pool2d(Op op, Pool2dOptions o) {
+  return {.op = op,
+          .kernel = o.kernel.columns,
+          .stride = o.stride.columns == 0 ? o.kernel.columns : o.stride.columns,
+          .pad_left = o.padding.columns,
+          .pad_right = o.padding.columns,
+          .vertical = {.kernel = o.kernel.rows,
+                       .stride = o.stride.rows == 0 ? o.kernel.rows : o.stride.rows,
+                       .pad_top = o.padding.rows,
+                       .pad_bottom = o.padding.rows}};
 }
-constexpr Node avg_pool1d(Pool1dOptions o) {
-  return {.op = Op::kAvgPool1d, .kernel = o.kernel, .stride = o.stride == 0 ? o.kernel : o.stride};
+constexpr Node pool1d(Op op, Pool1dOptions o) {
+  return {.op = op,
+          .kernel = o.kernel,
+          .stride = o.stride == 0 ? o.kernel : o.stride,
+          .pad_left = o.padding,
+          .pad_right = o.padding};
 }
+constexpr Node max_pool1d(Pool1dOptions o) { return pool1d(Op::kMaxPool1d, o); }
+constexpr Node avg_pool1d(Pool1dOptions o) { return pool1d(Op::kAvgPool1d, o); }
+constexpr Node max_pool2d(Pool2dOptions o) { return pool2d(Op::kMaxPool2d, o); }
+constexpr Node avg_pool2d(Pool2dOptions o) { return pool2d(Op::kAvgPool2d, o); }
+/// Over all steps of a signal, all pixels of an image.
 constexpr Node global_avg_pool1d() { return {.op = Op::kGlobalAvgPool1d}; }
 constexpr Node relu() { return {.op = Op::kRelu}; }
 constexpr Node flatten() { return {.op = Op::kFlatten}; }

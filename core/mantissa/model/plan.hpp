@@ -109,12 +109,13 @@ struct ProductPlan {
   int32_t tile_rows = 0;    ///< rows computed before they are rounded
   int16_t tile = -1;        ///< tensor
   int16_t packed = -1;      ///< tensor, -1 if the kernel reads in place
+  int16_t window = -1;      ///< tensor: a row of an image with zeros around; -1 if it is read where it lies
 };
 
 struct LayerPlan {
   Node node;
   Shape in, out;
-  int32_t pad_left = 0, pad_right = 0;
+  int32_t pad_left = 0, pad_right = 0, pad_top = 0, pad_bottom = 0;
   LayerFormats formats;
   bool fused = false;         ///< done by the layer before: ReLU and Quantize after sums, Flatten
   bool relu_output = false;   ///< the output wire has passed a ReLU
@@ -142,11 +143,16 @@ struct LayerPlan {
   ProductPlan forward, backward, gradient;
   int32_t bias_limit = 0;  ///< largest |bias| in accumulator units
 
+  /// Steps of a window's row: of an image's row, or of the signal.
+  constexpr int32_t in_row() const { return node.is_2d() ? in.row() : in.steps; }
+  constexpr int32_t out_row() const { return node.is_2d() ? out.row() : out.steps; }
   constexpr int32_t weight_rows() const { return node.is_transposed() ? in.channels : node.outputs; }
   /// Products in the longest sum of the output: of a ConvTranspose1d the taps that meet in a step, times input channels.
   constexpr int32_t forward_terms() const {
     return node.is_transposed() ? (node.kernel + node.stride - 1) / node.stride * in.channels : fan_in;
   }
+  /// Weights of one row of the window.
+  constexpr int32_t row_fan_in() const { return fan_in / node.vertical.kernel; }
   /// Steps over which a sample's weight gradient is summed.
   constexpr int32_t gradient_steps() const { return node.is_transposed() ? in.steps : out.steps; }
   /// Whether the taps of a window are one run of memory.
@@ -257,7 +263,7 @@ struct PlanView {
   std::span<const Proof> proofs;
 };
 
-constexpr size_t max_tensors(size_t layers) { return 25 * layers + 5; }
+constexpr size_t max_tensors(size_t layers) { return 28 * layers + 5; }
 constexpr size_t max_steps(size_t layers) { return 6 * layers + 2; }
 constexpr size_t max_proofs(size_t layers) { return 6 * layers; }
 

@@ -88,18 +88,37 @@ constexpr void add_packed(Draft& d, int32_t at, ProductPlan& p, const GemmShape&
                           scratch.use == ScratchUse::kWorkspace ? d.options.threads : copies);
 }
 
-/// What a product of a convolution with its weights works in: windows slide over a signal (y of a Conv1d, dx of its
-/// transpose), or are spread over it, phase by phase of the stride (the other way round).
+/// A row of an image with zeros around it, per thread, where a product reads beyond its ends.
+constexpr void add_window(Draft& d, int32_t i, ProductPlan& p, const Wire& from, Shape shape, Halo halo) {
+  if (halo.before + halo.after == 0) return;
+  p.window = d.add_tensor(Role::kTile, i, d.tensor(from.tensor).format, int64_t(shape.row()) * shape.channels,
+                          d.options.threads);
+  d.tensor(p.window).halo_before = halo.before;
+  d.tensor(p.window).halo_after = halo.after;
+}
+
+/// What a product of a convolution with its weights works in: windows slide over a signal (y of a convolution, dx of a
+/// transposed one), or are spread over it, phase by phase of the stride (the other way round). Of an image, row by row of the window.
 constexpr void add_windows_packed(Draft& d, int32_t i, const LayerPlan& l, ProductPlan& p, const Wire& from) {
   const int32_t rows = l.weight_rows() / l.node.groups, taps = l.flat_window() ? 1 : l.node.kernel;
-  add_packed(d, i, p, {p.tile_rows, rows, taps, l.fan_in / taps}, d.tensor(from.tensor).element,
-             element_of(l.formats.weight), l.node.groups);
+  add_packed(d, i, p, {p.tile_rows, rows, taps, l.row_fan_in() / taps}, d.tensor(from.tensor).element,
+             element_of(l.formats.weight), int64_t(l.node.groups) * l.node.vertical.kernel);
 }
 constexpr void add_spread_packed(Draft& d, int32_t i, const LayerPlan& l, ProductPlan& p, const Wire& from) {
-  const int32_t columns = l.fan_in / l.node.kernel;
+  const int32_t columns = l.fan_in / l.node.window();
   add_packed(d, i, p, {p.tile_rows, columns, l.node.kernel, l.weight_rows() / l.node.groups},
              d.tensor(from.tensor).element, element_of(l.formats.weight),
-             int64_t(l.node.groups) * l.node.stride);
+             int64_t(l.node.groups) * l.node.vertical.kernel * l.node.stride);
+}
+
+/// A tile of a product that makes `shape`: of an image whole rows.
+constexpr void add_shape_tile(Draft& d, int32_t i, const LayerPlan& l, ProductPlan& p, Shape shape,
+                              bool whole) {
+  if (!l.node.is_2d()) return add_tile(d, i, p, shape.channels, shape.steps, whole);
+  const int64_t row_bytes = int64_t(shape.row()) * shape.channels * int64_t(element_bytes(p.accumulator));
+  const int64_t fit = d.options.tile_bytes / row_bytes;
+  const int32_t rows = whole || fit >= shape.height() ? shape.height() : fit < 1 ? 1 : int32_t(fit);
+  add_tile(d, i, p, shape.channels, rows * shape.row(), true);
 }
 
 constexpr Error make_forward(Draft& d, int32_t i, LayerPlan& l) {
@@ -113,23 +132,32 @@ constexpr Error make_forward(Draft& d, int32_t i, LayerPlan& l) {
   if (i == d.logits_layer && l.forward.accumulator == Element::kInt64)
     while (((int64_t(terms) * a * b + l.bias_limit) >> l.logits_shift) > kInt32Max) ++l.logits_shift;
   const bool whole = !is_linear && (d.stages(l.y) || (l.node.is_transposed() && l.node.stride > 1));
-  add_tile(d, i, l.forward, l.node.outputs, is_linear ? d.options.micro_batch : l.out.steps, whole);
+  if (is_linear)
+    add_tile(d, i, l.forward, l.node.outputs, d.options.micro_batch, false);
+  else
+    add_shape_tile(d, i, l, l.forward, l.out, whole);
   if ((d.dynamic() || l.y.kept >= 0) && is_linear) l.forward.tile_rows = 1;
   l.node.is_transposed() ? add_spread_packed(d, i, l, l.forward, l.x)
                          : add_windows_packed(d, i, l, l.forward, l.x);
+  if (l.node.is_2d()) add_window(d, i, l.forward, l.x, l.in, window_halo(l, l.in, l.out));
   return {};
 }
 
 constexpr Error make_backward(Draft& d, int32_t i, LayerPlan& l) {
-  const int32_t terms = l.node.is_transposed() ? l.fan_in : l.node.kernel * (l.node.outputs / l.node.groups);
+  const int32_t terms =
+      l.node.is_transposed() ? l.fan_in : l.node.window() * (l.node.outputs / l.node.groups);
   const int32_t b = d.summary.is_float ? 0 : largest_weight(l.formats);
   if (Error e = add_proof(d, Reduction::kBackward, i, terms, d.max_code(l.dy), b, 0, l.backward)) return e;
   const bool is_linear = l.node.op == Op::kLinear;
   const bool whole = !is_linear && (d.stages(l.dx) || (!l.node.is_transposed() && l.node.stride > 1));
-  add_tile(d, i, l.backward, l.in.channels, is_linear ? d.options.micro_batch : l.in.steps, whole);
+  if (is_linear)
+    add_tile(d, i, l.backward, l.in.channels, d.options.micro_batch, false);
+  else
+    add_shape_tile(d, i, l, l.backward, l.in, whole);
   if ((d.dynamic() || l.dx.kept >= 0) && is_linear) l.backward.tile_rows = 1;
   l.node.is_transposed() ? add_windows_packed(d, i, l, l.backward, l.dy)
                          : add_spread_packed(d, i, l, l.backward, l.dy);
+  if (l.node.is_2d()) add_window(d, i, l.backward, l.dy, l.out, spread_halo(l, l.in, l.out));
   return {};
 }
 
@@ -210,23 +238,28 @@ constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
   }
   if (l.node.op == Op::kLayerNorm) return {};
   const bool flat = l.flat_window();
-  const int32_t inner =
-      is_linear ? (d.dynamic() && !d.summary.is_float ? 1 : d.options.micro_batch) : l.gradient_steps();
+  const int32_t inner = is_linear        ? (d.dynamic() && !d.summary.is_float ? 1 : d.options.micro_batch)
+                        : l.node.is_2d() ? l.out.row()
+                                         : l.gradient_steps();
   const Element x = d.tensor(l.x.tensor).element, dy = d.tensor(l.dy.tensor).element;
   const bool swaps = l.node.is_transposed();
-  add_packed(d, i, l.gradient, {l.gradient.tile_rows, flat ? l.fan_in : l.fan_in / l.node.kernel, 1, inner},
-             swaps ? x : dy, swaps ? dy : x, d.options.threads);
+  const int32_t columns = flat ? l.row_fan_in() : l.fan_in / l.node.window();
+  add_packed(d, i, l.gradient, {l.gradient.tile_rows, columns, 1, inner}, swaps ? x : dy, swaps ? dy : x,
+             d.options.threads);
+  if (l.node.is_2d()) add_window(d, i, l.gradient, l.x, l.in, window_halo(l, l.in, l.out));
   return {};
 }
 
 constexpr Error make_pool(Draft& d, int32_t i, LayerPlan& l, bool averages) {
   if (averages) {
-    if (Error e = add_proof(d, Reduction::kPool, i, l.node.kernel, d.max_code(l.x), 1, 0, l.forward))
+    if (Error e = add_proof(d, Reduction::kPool, i, l.node.window(), d.max_code(l.x), 1, 0, l.forward))
       return e;
-    if (i != d.logits_layer) add_tile(d, i, l.forward, l.out.channels, l.out.steps, d.stages(l.y));
+    if (i != d.logits_layer) add_shape_tile(d, i, l, l.forward, l.out, d.stages(l.y));
   }
-  if (l.passes_error && l.node.stride < l.node.kernel) {
-    const int32_t windows = (l.node.kernel + l.node.stride - 1) / l.node.stride;
+  if (l.passes_error && l.node.windows_overlap()) {
+    const Vertical& v = l.node.vertical;
+    const int32_t windows =
+        (l.node.kernel + l.node.stride - 1) / l.node.stride * ((v.kernel + v.stride - 1) / v.stride);
     if (Error e = add_proof(d, Reduction::kPool, i, windows, d.max_code(l.dy), 1, 0, l.backward)) return e;
     add_tile(d, i, l.backward, l.in.channels, l.in.steps, true);
   }
@@ -270,7 +303,6 @@ constexpr void make_quantize(Draft& d, int32_t i, LayerPlan& l) {
 constexpr Error make_products(Draft& d) {
   for (int32_t i = 0; i < d.count(); ++i) {
     LayerPlan& l = d.layer(i);
-    const bool averages = l.node.op == Op::kAvgPool1d || l.node.op == Op::kGlobalAvgPool1d;
     Error e{};
     if (l.node.op == Op::kLayerNorm) {
       e = make_layer_norm(d, i, l);
@@ -281,8 +313,8 @@ constexpr Error make_products(Draft& d) {
       e = make_forward(d, i, l);
       if (!e && l.passes_error) e = make_backward(d, i, l);
       if (!e && l.trains) e = make_gradient(d, i, l);
-    } else if (averages || l.node.op == Op::kMaxPool1d) {
-      e = make_pool(d, i, l, averages);
+    } else if (l.node.is_pool()) {
+      e = make_pool(d, i, l, l.node.is_average());
     }
     if (e) return e;
   }

@@ -16,48 +16,91 @@ constexpr int32_t window_steps(int64_t steps, int64_t span, int32_t stride) {
   return span > steps ? 0 : int32_t((steps - span) / stride + 1);
 }
 
-constexpr Error infer_conv1d(LayerPlan& layer) {
+/// A window in one direction, and what it leaves of the steps.
+struct Sliding {
+  int32_t steps = 0, kernel = 1, stride = 1, dilation = 1;
+  int32_t before = 0, after = 0;  ///< zeros at both ends
+  int32_t out = 0;
+
+  constexpr int64_t span() const { return int64_t(kernel - 1) * dilation + 1; }
+  constexpr int64_t padded() const { return int64_t(steps) + before + after; }
+};
+
+constexpr Error slide(Sliding& s, Padding padding) {
+  for (int32_t value : {s.kernel, s.stride, s.dilation})
+    if (value < 1 || value > kLargest) return bad_attribute(value);
+  switch (padding) {
+    case Padding::kValid: s.before = s.after = 0; break;
+    case Padding::kExplicit:
+      for (int32_t value : {s.before, s.after})
+        if (value < 0 || value > kLargest) return bad_attribute(value);
+      break;
+    case Padding::kSame: {
+      const int64_t wanted = (s.steps + s.stride - 1) / s.stride;
+      const int64_t total = (wanted - 1) * s.stride + s.span() - s.steps;
+      if (total > kLargest) return bad_attribute(s.kernel);
+      s.before = total > 0 ? int32_t(total / 2) : 0;
+      s.after = total > 0 ? int32_t(total - total / 2) : 0;
+      break;
+    }
+  }
+  s.out = window_steps(s.padded(), s.span(), s.stride);
+  if (s.out == 0) return {.code = ErrorCode::kWindowTooLarge, .found = s.span(), .limit = s.padded()};
+  return {};
+}
+
+/// Zeros around x and dy are counted in 31 bits.
+inline constexpr int64_t kMostElements = int64_t(1) << 28;
+
+constexpr Error infer_windows(LayerPlan& layer, int32_t outputs, Padding padding) {
   const Node& n = layer.node;
-  for (int32_t value : {n.outputs, n.kernel, n.stride, n.dilation, n.groups})
+  const Vertical& v = n.vertical;
+  Sliding along = {layer.in_row(), n.kernel, n.stride, n.dilation, n.pad_left, n.pad_right};
+  if (Error e = slide(along, padding)) return e;
+  Sliding down = {layer.in.steps / layer.in_row(), v.kernel, v.stride, v.dilation, v.pad_top, v.pad_bottom};
+  if (Error e = slide(down, padding)) return e;
+  const int64_t widest = along.padded() > along.out ? along.padded() : along.out;
+  const int64_t highest = down.padded() > down.out ? down.padded() : down.out;
+  const int32_t channels = layer.in.channels > outputs ? layer.in.channels : outputs;
+  if (widest * highest > kMostElements || widest * highest * channels > kMostElements)
+    return bad_attribute(outputs);
+  layer.pad_left = along.before;
+  layer.pad_right = along.after;
+  layer.pad_top = down.before;
+  layer.pad_bottom = down.after;
+  layer.out = {along.out * down.out, outputs, n.is_2d() ? along.out : 0};
+  return {};
+}
+
+/// Windows with rows slide over images, those without over signals.
+constexpr Error check_image(const LayerPlan& layer) {
+  if (layer.node.is_2d() == (layer.in.width > 0)) return {};
+  return {.code = ErrorCode::kUnsupported,
+          .detail = layer.node.is_2d() ? Detail::kNeedsImage : Detail::kNeedsSignal};
+}
+
+constexpr Error infer_convolution(LayerPlan& layer) {
+  const Node& n = layer.node;
+  if (Error e = check_image(layer)) return e;
+  for (int32_t value : {n.outputs, n.groups})
     if (value < 1 || value > kLargest) return bad_attribute(value);
   if (layer.in.channels % n.groups != 0)
     return {.code = ErrorCode::kBadGroups, .found = n.groups, .limit = layer.in.channels};
   if (n.outputs % n.groups != 0)
     return {.code = ErrorCode::kBadGroups, .found = n.groups, .limit = n.outputs};
-  const int64_t span = int64_t(n.kernel - 1) * n.dilation + 1;
-  switch (n.padding) {
-    case Padding::kValid: break;
-    case Padding::kExplicit:
-      if (n.pad_left < 0 || n.pad_left > kLargest) return bad_attribute(n.pad_left);
-      if (n.pad_right < 0 || n.pad_right > kLargest) return bad_attribute(n.pad_right);
-      layer.pad_left = n.pad_left;
-      layer.pad_right = n.pad_right;
-      break;
-    case Padding::kSame: {
-      const int64_t wanted = (layer.in.steps + n.stride - 1) / n.stride;
-      const int64_t total = (wanted - 1) * n.stride + span - layer.in.steps;
-      if (total > kLargest) return bad_attribute(n.kernel);
-      layer.pad_left = total > 0 ? int32_t(total / 2) : 0;
-      layer.pad_right = total > 0 ? int32_t(total - total / 2) : 0;
-      break;
-    }
-  }
-  const int64_t padded = int64_t(layer.in.steps) + layer.pad_left + layer.pad_right;
-  // Zeros around x and dy are counted in 31 bits.
-  constexpr int64_t kMostElements = int64_t(1) << 28;
-  if (padded * layer.in.channels > kMostElements || padded * n.outputs > kMostElements)
+  if (Error e = infer_windows(layer, n.outputs, n.padding)) return e;
+  constexpr int64_t kMostWeights = kLargest * int64_t(8);
+  const int64_t window = int64_t(n.kernel) * n.vertical.kernel;
+  if (window > kMostWeights || window * (layer.in.channels / n.groups) > kMostWeights / n.outputs)
     return bad_attribute(n.outputs);
-  layer.out = {window_steps(padded, span, n.stride), n.outputs};
-  if (layer.out.steps == 0) return {.code = ErrorCode::kWindowTooLarge, .found = span, .limit = padded};
-  const int64_t fan_in = int64_t(n.kernel) * (layer.in.channels / n.groups);
-  if (fan_in * n.outputs > kLargest * int64_t(8)) return bad_attribute(n.outputs);
-  layer.fan_in = int32_t(fan_in);
-  layer.weights = int32_t(fan_in * n.outputs);
+  layer.fan_in = int32_t(window * (layer.in.channels / n.groups));
+  layer.weights = layer.fan_in * n.outputs;
   return {};
 }
 
 constexpr Error infer_conv_transpose1d(LayerPlan& layer) {
   Node& n = layer.node;
+  if (Error e = check_image(layer)) return e;
   n.dilation = n.groups = 1;
   for (int32_t value : {n.outputs, n.kernel, n.stride})
     if (value < 1 || value > kLargest) return bad_attribute(value);
@@ -67,8 +110,6 @@ constexpr Error infer_conv_transpose1d(LayerPlan& layer) {
   const int64_t full = int64_t(layer.in.steps - 1) * n.stride + n.kernel + n.output_padding;
   const int64_t steps = full - 2 * int64_t(n.pad_left);
   if (steps < 1) return bad_attribute(n.pad_left);
-  // Zeros around x and dy are counted in 31 bits.
-  constexpr int64_t kMostElements = int64_t(1) << 28;
   if ((full + n.pad_left) * n.outputs > kMostElements ||
       (int64_t(layer.in.steps) + 2 * int64_t(n.kernel)) * layer.in.channels > kMostElements)
     return bad_attribute(n.outputs);
@@ -91,15 +132,18 @@ constexpr Error infer_linear(LayerPlan& layer) {
   return {};
 }
 
+/// Padding up to half of a window, so that none lies in zeros alone.
 constexpr Error infer_pool(LayerPlan& layer) {
   Node& n = layer.node;
-  if (n.op == Op::kGlobalAvgPool1d) n.kernel = n.stride = layer.in.steps;
-  for (int32_t value : {n.kernel, n.stride})
-    if (value < 1 || value > kLargest) return bad_attribute(value);
-  layer.out = {window_steps(layer.in.steps, n.kernel, n.stride), layer.in.channels};
-  if (layer.out.steps == 0)
-    return {.code = ErrorCode::kWindowTooLarge, .found = n.kernel, .limit = layer.in.steps};
-  return {};
+  if (n.op == Op::kGlobalAvgPool1d) {
+    n.kernel = n.stride = layer.in.steps;
+    layer.out = {1, layer.in.channels};
+    return {};
+  }
+  if (Error e = check_image(layer)) return e;
+  if (n.pad_left > n.kernel / 2) return bad_attribute(n.pad_left);
+  if (n.vertical.pad_top > n.vertical.kernel / 2) return bad_attribute(n.vertical.pad_top);
+  return infer_windows(layer, layer.in.channels, Padding::kExplicit);
 }
 
 /// gamma is a row of one weight per channel.
@@ -117,10 +161,13 @@ constexpr Error infer_layer_norm(LayerPlan& layer) {
 constexpr Error infer_shape(LayerPlan& layer) {
   switch (layer.node.op) {
     case Op::kLinear: return shapes::infer_linear(layer);
-    case Op::kConv1d: return shapes::infer_conv1d(layer);
+    case Op::kConv1d:
+    case Op::kConv2d: return shapes::infer_convolution(layer);
     case Op::kConvTranspose1d: return shapes::infer_conv_transpose1d(layer);
     case Op::kMaxPool1d:
     case Op::kAvgPool1d:
+    case Op::kMaxPool2d:
+    case Op::kAvgPool2d:
     case Op::kGlobalAvgPool1d: return shapes::infer_pool(layer);
     case Op::kLayerNorm: return shapes::infer_layer_norm(layer);
     case Op::kQuantize:

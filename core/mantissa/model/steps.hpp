@@ -14,19 +14,19 @@ constexpr void add_forward_step(Draft& d, int32_t i) {
   LayerPlan& l = d.layer(i);
   const int32_t step = add_step(d, StepKind::kForward, i);
   for (int16_t id : {l.x.tensor, l.y.tensor, l.y.kept, l.y.kept_scales, l.forward.tile, l.forward.packed,
-                     l.bias_operand, l.weight_operand, l.normalized})
+                     l.forward.window, l.bias_operand, l.weight_operand, l.normalized})
     d.touch(id, step);
 }
 
 constexpr bool backward_reads_input(const LayerPlan& l) {
-  return l.relu_input || l.node.op == Op::kMaxPool1d || l.node.op == Op::kLayerNorm;
+  return l.relu_input || l.node.is_max_pool() || l.node.op == Op::kLayerNorm;
 }
 
 constexpr void add_backward_step(Draft& d, int32_t i) {
   LayerPlan& l = d.layer(i);
   const int32_t step = add_step(d, StepKind::kBackward, i);
   for (int16_t id : {l.dy.tensor, l.dx.tensor, l.dx.kept, l.dx.kept_scales, l.backward.tile,
-                     l.backward.packed, l.weight_operand, l.normalized})
+                     l.backward.packed, l.backward.window, l.weight_operand, l.normalized})
     d.touch(id, step);
   if (backward_reads_input(l)) d.touch(l.x.tensor, step);
 }
@@ -44,8 +44,9 @@ constexpr void add_read_step(Draft& d, int32_t i) {
 constexpr void add_gradient_step(Draft& d, int32_t i) {
   LayerPlan& l = d.layer(i);
   const int32_t step = add_step(d, StepKind::kGradient, i);
-  for (int16_t id : {l.dy.tensor, l.x.tensor, l.gradient.tile, l.gradient.packed, l.float_tile,
-                     l.weight_gradient, l.bias_gradient, l.bias_sums, l.gradient_scales, l.normalized})
+  for (int16_t id :
+       {l.dy.tensor, l.x.tensor, l.gradient.tile, l.gradient.packed, l.gradient.window, l.float_tile,
+        l.weight_gradient, l.bias_gradient, l.bias_sums, l.gradient_scales, l.normalized})
     d.touch(id, step);
 }
 

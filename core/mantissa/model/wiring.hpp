@@ -246,25 +246,6 @@ constexpr void check_norm_error(Draft& d, int32_t i, const Wire& dx) {
            i);
 }
 
-/// Zeros around the signal that a convolution slides its window over: x of a Conv1d, dy of a ConvTranspose1d.
-constexpr void add_window_halo(Draft& d, const LayerPlan& l, const Wire& wire, Shape signal, Shape windows) {
-  const int64_t last =
-      int64_t(windows.steps - 1) * l.node.stride + int64_t(l.node.kernel - 1) * l.node.dilation - l.pad_left;
-  d.tensor(wire.tensor).halo_before = l.pad_left * signal.channels;
-  d.tensor(wire.tensor).halo_after =
-      last >= signal.steps ? int32_t(last - signal.steps + 1) * signal.channels : 0;
-}
-
-/// Zeros around what is spread over the signal: dy of a Conv1d, x of a ConvTranspose1d.
-constexpr void add_spread_halo(Draft& d, const LayerPlan& l, const Wire& wire, Shape signal, Shape windows) {
-  const int64_t reach = int64_t(l.node.kernel - 1) * l.node.dilation - l.pad_left;
-  const int32_t last_step = (signal.steps - 1 + l.pad_left) / l.node.stride;
-  d.tensor(wire.tensor).halo_before =
-      reach > 0 ? int32_t((reach + l.node.stride - 1) / l.node.stride) * windows.channels : 0;
-  d.tensor(wire.tensor).halo_after =
-      last_step >= windows.steps ? (last_step - windows.steps + 1) * windows.channels : 0;
-}
-
 /// Errors from the loss back to the deepest layer that trains.
 constexpr void make_errors(Draft& d) {
   Wire wire = make_loss_wire(d, d.layer(d.logits_layer));
@@ -273,12 +254,11 @@ constexpr void make_errors(Draft& d) {
     LayerPlan& l = d.layer(i);
     if (!l.trains && !l.passes_error) break;
     l.dy = wire;
-    if (l.node.op == Op::kConv1d && l.passes_error) add_spread_halo(d, l, l.dy, l.in, l.out);
-    if (l.node.is_transposed()) add_window_halo(d, l, l.dy, l.out, l.in);
+    if (l.node.op == Op::kConv1d && l.passes_error) set_halo(d, l.dy, spread_halo(l, l.in, l.out));
+    if (l.node.is_transposed()) set_halo(d, l.dy, window_halo(l, l.out, l.in));
     if (!l.passes_error) break;
-    const bool pools =
-        l.node.op == Op::kMaxPool1d || l.node.op == Op::kAvgPool1d || l.node.op == Op::kGlobalAvgPool1d;
-    if (l.node.has_parameters() || (pools && l.node.stride < l.node.kernel)) {
+    const bool pools = l.node.is_pool();
+    if (l.node.has_parameters() || (pools && l.node.windows_overlap())) {
       const LayerPlan& before = d.layer(i - 1);
       wire = make_wire(d, {Role::kError, i - 1, before.formats.error, l.in.size(),
                            before.formats.error_rounding, before.node.error});
@@ -288,7 +268,7 @@ constexpr void make_errors(Draft& d) {
           d, {Role::kError, i - 1, l.formats.error, l.in.size(), l.formats.error_rounding, l.node.error});
     } else if (pools) {
       wire = selected_wire(d, Role::kError, i - 1, wire, l.in.size());
-      if (l.node.op != Op::kMaxPool1d) wire.factor = wire.factor * Scale::ratio(1, uint32_t(l.node.kernel));
+      if (l.node.is_average()) wire.factor = wire.factor * Scale::ratio(1, uint32_t(l.node.window()));
     }
     l.dx = wire;
   }
@@ -321,7 +301,7 @@ constexpr Error make_wires(Draft& d) {
       wire.format = d.summary.is_float ? float32_format() : sym_int32_format();
       wire.tensor = d.add_tensor(Role::kLogits, i, wire.format, l.out.size(), d.options.micro_batch);
       d.summary.logits_tensor = wire.tensor;
-    } else if (l.node.op == Op::kMaxPool1d) {
+    } else if (l.node.is_max_pool()) {
       wire = selected_wire(d, Role::kActivation, i, wire, l.out.size());
     } else if (l.node.op == Op::kRelu && !l.fused) {
       wire.kept = wire.kept_scales = -1;  // it changes the operand only, which therefore stays
@@ -330,11 +310,8 @@ constexpr Error make_wires(Draft& d) {
                            l.formats.activation_rounding, l.node.activation});
     }
     l.y = wire;
-    if (l.node.op == Op::kConv1d) {
-      d.tensor(l.x.tensor).halo_before = l.pad_left * l.in.channels;
-      d.tensor(l.x.tensor).halo_after = l.pad_right * l.in.channels;
-    }
-    if (l.node.is_transposed()) add_spread_halo(d, l, l.x, l.out, l.in);
+    if (l.node.op == Op::kConv1d) set_halo(d, l.x, {l.pad_left * l.in.channels, l.pad_right * l.in.channels});
+    if (l.node.is_transposed()) set_halo(d, l.x, spread_halo(l, l.out, l.in));
   }
   if (d.training()) make_errors(d);
   return d.error;

@@ -92,11 +92,14 @@ constexpr void add_setting(Hash& hash, const WireSetting& setting) {
 
 constexpr void add_node(Hash& hash, const Node& node) {
   const auto& [op, outputs, kernel, stride, dilation, groups, padding, pad_left, pad_right, output_padding,
-               bias, training, output, activation, error, epsilon] = node;
+               vertical, bias, training, output, activation, error, epsilon] = node;
   for (int32_t field : {int32_t(op), outputs, kernel, stride, dilation, groups, int32_t(padding), pad_left,
                         pad_right, int32_t(bias), int32_t(training), int32_t(output)})
     hash.add_u32(uint32_t(field));
   if (op == Op::kConvTranspose1d) hash.add_u32(uint32_t(output_padding));
+  const auto& [rows, row_stride, row_dilation, pad_top, pad_bottom] = vertical;
+  if (node.is_2d())
+    for (int32_t field : {rows, row_stride, row_dilation, pad_top, pad_bottom}) hash.add_u32(uint32_t(field));
   hash.add_u32(std::bit_cast<uint32_t>(epsilon));
   for (const WireSetting& s : {activation, error}) add_setting(hash, s);
 }
@@ -125,6 +128,7 @@ constexpr uint64_t checkpoint_fingerprint(const PlanView& plan) {
                          uint32_t(s.mode), uint32_t(s.scaling), uint32_t(s.gradient_accumulation),
                          std::bit_cast<uint32_t>(s.margin), std::bit_cast<uint32_t>(s.decay)})
     hash.add_u32(field);
+  if (s.input.width > 0) hash.add_u32(uint32_t(s.input.width));
   for (const LayerPlan& l : plan.layers) {
     checkpoint::add_node(hash, l.node);
     checkpoint::add_formats(hash, l.formats);

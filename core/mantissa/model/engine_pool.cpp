@@ -1,0 +1,163 @@
+// Pools and ReLU by themselves, forward and backward.
+#include "mantissa/model/engine-inl.hpp"
+
+namespace mantissa {
+
+namespace {
+
+template <class T>
+void relu_codes(T* codes, int32_t n) {
+  for (int32_t i = 0; i < n; ++i) codes[i] = codes[i] > T(0) ? codes[i] : T(0);
+}
+
+/// Windows of a signal, or of a row of an image, and the element of x that their first row begins with.
+struct PoolRow {
+  PoolShape shape;
+  ptrdiff_t x = 0;
+};
+
+/// The windows from `first` on; of an image those of the row that it lies in, or less.
+PoolRow pool_row(const LayerPlan& l, int32_t first, int32_t count) {
+  PoolRow p;
+  p.shape = {.in_steps = l.in_row(),
+             .out_steps = count,
+             .channels = l.in.channels,
+             .kernel = l.node.kernel,
+             .stride = l.node.stride,
+             .pad = l.pad_left,
+             .first = first % l.out_row()};
+  if (!l.node.is_2d()) return p;
+  const Vertical& v = l.node.vertical;
+  const int32_t top = first / l.out_row() * v.stride - l.pad_top, bottom = top + v.kernel;
+  const int32_t from = top > 0 ? top : 0, to = bottom < l.in.height() ? bottom : l.in.height();
+  p.shape.rows = to - from;
+  p.shape.pitch = l.in_row();
+  p.x = ptrdiff_t(from) * l.in_row() * l.in.channels;
+  return p;
+}
+
+/// Calls body(row, first window) for `count` windows from `first` on, whole rows of an image.
+template <class Body>
+void for_each_row(const LayerPlan& l, int32_t first, int32_t count, Body body) {
+  const int32_t step = l.node.is_2d() ? l.out_row() : count;
+  for (int32_t at = first; at < first + count; at += step) body(pool_row(l, at, step), at);
+}
+
+}  // namespace
+
+void Engine::forward_relu(const LayerPlan& l, int32_t sample) {
+  const Tensor& t = plan_.tensors[size_t(l.x.tensor)];
+  if (t.element == Element::kFloat32) return relu_codes(data<float>(l.x.tensor, sample), t.elements);
+  t.element == Element::kInt8 ? relu_codes(data<int8_t>(l.x.tensor, sample), t.elements)
+                              : relu_codes(data<int16_t>(l.x.tensor, sample), t.elements);
+}
+
+void Engine::forward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
+  if (l.node.op == Op::kRelu) return forward_relu(l, sample);
+  const Tensor& xt = plan_.tensors[size_t(l.x.tensor)];
+  const Tensor& yt = plan_.tensors[size_t(l.y.tensor)];
+  const int32_t channels = l.out.channels;
+  const void* x = data<>(l.x.tensor, sample);
+  void* y = data<>(l.y.tensor, sample);
+  clear_halo(l.y.tensor, sample);
+  if (l.node.is_max_pool()) {
+    for_each_row(l, 0, l.out.steps, [&](const PoolRow& p, int32_t first) {
+      kernels_->max_pool(
+          {p.shape, xt.element, at(x, xt.element, p.x), at(y, yt.element, ptrdiff_t(first) * channels)});
+    });
+    if (l.y.kept >= 0) keep_operand(l.y, sample);
+    return;
+  }
+  const bool direct = yt.element == l.forward.accumulator;
+  const int32_t tile = direct ? l.out.steps : l.forward.tile_rows;
+  for (int32_t row = 0; row < l.out.steps; row += tile) {
+    const int32_t rows = row + tile > l.out.steps ? l.out.steps - row : tile;
+    void* sums = direct ? y : data<>(l.forward.tile, worker);
+    for_each_row(l, row, rows, [&](const PoolRow& p, int32_t first) {
+      kernels_->window_sums({p.shape, xt.element, at(x, xt.element, p.x),
+                             at(sums, l.forward.accumulator, ptrdiff_t(first - row) * channels)});
+    });
+    FinishSums finish;
+    finish.sums = sums;
+    finish.element = l.forward.accumulator;
+    finish.rows = rows;
+    finish.columns = finish.stride = channels;
+    const uint64_t magnitude = kernels_->finish_sums(finish);
+    if (!direct)
+      round_wire(l.y, sum_rows(l.forward, forward_unit(l, sample),
+                               {.sample = sample,
+                                .row = row,
+                                .rows = rows,
+                                .columns = channels,
+                                .code_stride = channels,
+                                .magnitude = magnitude,
+                                .worker = worker}));
+  }
+  if (plan_.summary.is_float) {
+    const float divisor = 1.0f / float(l.node.window());
+    for (int32_t i = 0; i < yt.elements; ++i) static_cast<float*>(y)[i] *= divisor;
+  }
+}
+
+/// Errors of windows that overlap are sums, rounded as those of products are.
+void Engine::backward_overlapping_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
+  const Tensor& xt = plan_.tensors[size_t(l.x.tensor)];
+  const Tensor& dyt = plan_.tensors[size_t(l.dy.tensor)];
+  const int32_t channels = l.in.channels;
+  const void* x = data<>(l.x.tensor, sample);
+  const void* dy = data<>(l.dy.tensor, sample);
+  const Element element = l.backward.accumulator;
+  void* sums = plan_.summary.is_float ? data<>(l.dx.tensor, sample) : data<>(l.backward.tile, worker);
+  if (l.node.is_2d()) clear_elements(sums, element, l.in.size());
+  for_each_row(l, 0, l.out.steps, [&](const PoolRow& p, int32_t first) {
+    const void* winners = l.node.is_max_pool() ? at(x, xt.element, p.x) : nullptr;
+    kernels_->overlap_sums({p.shape, xt.element, dyt.element, winners,
+                            at(dy, dyt.element, ptrdiff_t(first) * channels), at(sums, element, p.x)});
+  });
+  FinishSums finish;
+  finish.sums = sums;
+  finish.element = element;
+  finish.rows = l.in.steps;
+  finish.columns = finish.stride = finish.mask_stride = channels;
+  finish.mask = l.relu_input ? x : nullptr;
+  finish.mask_element = xt.element;
+  const uint64_t magnitude = kernels_->finish_sums(finish);
+  if (!plan_.summary.is_float)
+    round_wire(l.dx, sum_rows(l.backward, backward_unit(l, sample),
+                              {.sample = sample,
+                               .rows = l.in.steps,
+                               .columns = channels,
+                               .code_stride = channels,
+                               .magnitude = magnitude,
+                               .worker = worker}));
+}
+
+void Engine::backward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
+  const Tensor& xt = plan_.tensors[size_t(l.x.tensor)];
+  const Tensor& dxt = plan_.tensors[size_t(l.dx.tensor)];
+  const void* x = data<>(l.x.tensor, sample);
+  const void* dy = data<>(l.dy.tensor, sample);
+  void* dx = data<>(l.dx.tensor, sample);
+  const Activation input = l.relu_input ? Activation::kRelu : Activation::kNone;
+  clear_halo(l.dx.tensor, sample);
+  if (l.node.windows_overlap()) {
+    backward_overlapping_pool(l, sample, worker);
+  } else {
+    if (l.node.is_2d()) clear_elements(dx, dxt.element, l.in.size());
+    for_each_row(l, 0, l.out.steps, [&](const PoolRow& p, int32_t first) {
+      const void* row_x = at(x, xt.element, p.x);
+      const void* row_dy = at(dy, dxt.element, ptrdiff_t(first) * l.out.channels);
+      void* row_dx = at(dx, dxt.element, p.x);
+      if (l.node.is_max_pool())
+        kernels_->max_pool_backward({p.shape, xt.element, dxt.element, row_x, row_dy, row_dx, input});
+      else
+        kernels_->spread({p.shape, xt.element, dxt.element, l.relu_input ? row_x : nullptr, row_dy, row_dx});
+    });
+  }
+  if (plan_.summary.is_float && l.node.is_average()) {
+    const float divisor = 1.0f / float(l.node.window());
+    for (int32_t i = 0; i < dxt.elements; ++i) static_cast<float*>(dx)[i] *= divisor;
+  }
+}
+
+}  // namespace mantissa
