@@ -43,8 +43,9 @@ void read_input(const TomlReader& input, Description& d) {
   d.input.channels = input.integer("channels", kChannels);
   d.layout = input.choice<SampleLayout>("layout", kLayouts, SampleLayout::kChannelsLast);
   if (int64_t{d.input.steps} * d.input.channels > kMaxSampleSize)
-    input.fail("channels", fmt::format("[input] has {} steps x {} channels; at most {} values make a sample",
-                                       d.input.steps, d.input.channels, kMaxSampleSize));
+    input.fail(is_image ? "height" : "steps",
+               fmt::format("[input] has {} steps x {} channels; at most {} values make a sample",
+                           d.input.steps, d.input.channels, kMaxSampleSize));
 }
 
 void read_output(const TomlReader& output, Description& d) {

@@ -80,7 +80,7 @@ TEST(Description, HarExampleIsTheNetworkOfTheBenchmark) {
 
 TEST(Description, OtherExamplesAreRead) {
   EXPECT_EQ(read_description(MANTISSA_SOURCE_DIR "/examples/ecg/ecg.toml").classes, 5);
-  const Description mlp = read_description(MANTISSA_SOURCE_DIR "/examples/mnist/mlp.toml");
+  const Description mlp = read_description(MANTISSA_SOURCE_DIR "/examples/digits/mlp.toml");
   EXPECT_EQ(mlp.input, (Shape{784, 1}));
   EXPECT_EQ(mlp.layer_names, (std::vector<std::string>{"flatten1", "linear1", "relu1", "linear2"}));
 }
@@ -141,8 +141,8 @@ TEST(Description, UnknownKeysNameTheNearestOne) {
             "m.toml, line 8: unknown key 'kernal' in [[layer]] 1 (conv1d); did you mean 'kernel'?");
   EXPECT_EQ(refusal(with_layer("type = 'relu'\nslope = 5")),
             "m.toml, line 7: unknown key 'slope' in [[layer]] 1 (relu); known are 'type', 'name'");
-  EXPECT_EQ(refusal(with_layer("type = 'conv2d'")),
-            "m.toml, line 6: unknown type 'conv2d' in [[layer]] 1; did you mean 'conv1d'?");
+  EXPECT_EQ(refusal(with_layer("type = 'conv3d'")),
+            "m.toml, line 6: unknown type 'conv3d' in [[layer]] 1; did you mean 'conv1d'?");
   EXPECT_EQ(refusal(std::string(kSmall) + "[training]\nlearning_rate = 1\n"),
             "m.toml, line 8: unknown key 'learning_rate' in [training]; known are 'epochs', 'batch', 'lr', "
             "'momentum', "

@@ -69,7 +69,7 @@ void train(benchmark::State& state, const std::string& file, const std::string& 
 
 [[maybe_unused]] const bool registered = [] {
   const Network networks[] = {{"har", MANTISSA_SOURCE_DIR "/examples/har/har.toml", {64, 1}},
-                              {"mlp", MANTISSA_SOURCE_DIR "/examples/mnist/mlp.toml", {32, 1}}};
+                              {"mlp", MANTISSA_SOURCE_DIR "/examples/digits/mlp.toml", {32, 1}}};
   for (const Network& network : networks)
     for (const int batch : network.batches)
       for (const char* recipe : {"float32", "sym8", "int8"})

@@ -1,6 +1,7 @@
 // A set of kernels: what the engine calls. A table of functions, so that a host chooses at run time and firmware links
 // only what its constant table names. Every set gives the same bits as kernels_ref.
 #pragma once
+#include "mantissa/kernels/depthwise.hpp"
 #include "mantissa/kernels/gemm.hpp"
 #include "mantissa/kernels/gradient.hpp"
 #include "mantissa/kernels/kept.hpp"
@@ -15,6 +16,8 @@ namespace mantissa {
 struct Kernels {
   Operands operands = Operands::kAny;  ///< that the functions are ready for
   const GemmKernel* gemm = nullptr;
+  void (*depthwise)(const Depthwise&) = nullptr;
+  void (*depthwise_gradient)(const DepthwiseGradient&) = nullptr;
   uint64_t (*finish_sums)(const FinishSums&) = nullptr;
   uint64_t (*rescale_sums)(const RescaleSums&) = nullptr;
   void (*column_sums)(const ColumnSums&) = nullptr;
@@ -44,6 +47,8 @@ template <Operands kOperands>
 struct RefKernels {
   static constexpr Operands operands = kOperands;
   static constexpr const GemmKernel* gemm = &gemm_ref_for<kOperands>;
+  static void depthwise(const Depthwise& d);
+  static void depthwise_gradient(const DepthwiseGradient& d);
   static uint64_t finish_sums(const FinishSums& f);
   static uint64_t rescale_sums(const RescaleSums& r);
   static void column_sums(const ColumnSums& s);
@@ -72,6 +77,8 @@ template <class Set>
 inline constexpr Kernels kernels_of = {
     .operands = Set::operands,
     .gemm = Set::gemm,
+    .depthwise = Set::depthwise,
+    .depthwise_gradient = Set::depthwise_gradient,
     .finish_sums = Set::finish_sums,
     .rescale_sums = Set::rescale_sums,
     .column_sums = Set::column_sums,

@@ -11,6 +11,7 @@
 HWY_BEFORE_NAMESPACE();
 #undef MANTISSA_KERNEL_NAMESPACE
 #define MANTISSA_KERNEL_NAMESPACE HWY_NAMESPACE
+#include "mantissa/kernels/depthwise-inl.hpp"
 #include "mantissa/kernels/pool-inl.hpp"
 #include "mantissa/kernels/sums-inl.hpp"
 #include "mantissa/kernels/update-inl.hpp"
@@ -40,6 +41,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mantissa {
 
+HWY_EXPORT(depthwise);
+HWY_EXPORT(depthwise_gradient);
 HWY_EXPORT(FastFinishSums);
 HWY_EXPORT(FastRescaleSums);
 HWY_EXPORT(FastColumnSums);
@@ -56,6 +59,9 @@ HWY_EXPORT(largest_magnitude);
 
 constinit const Kernels kernels_hwy = {
     .gemm = &gemm_hwy,
+    .depthwise = [](const Depthwise& d) { return HWY_DYNAMIC_DISPATCH(depthwise)(d); },
+    .depthwise_gradient =
+        [](const DepthwiseGradient& d) { return HWY_DYNAMIC_DISPATCH(depthwise_gradient)(d); },
     .finish_sums = [](const FinishSums& f) { return HWY_DYNAMIC_DISPATCH(FastFinishSums)(f); },
     .rescale_sums = [](const RescaleSums& r) { return HWY_DYNAMIC_DISPATCH(FastRescaleSums)(r); },
     .column_sums = [](const ColumnSums& s) { return HWY_DYNAMIC_DISPATCH(FastColumnSums)(s); },

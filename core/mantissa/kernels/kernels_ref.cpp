@@ -4,12 +4,21 @@
 #include "mantissa/kernels/layer_norm-inl.hpp"
 
 #define MANTISSA_KERNEL_NAMESPACE ref
+#include "mantissa/kernels/depthwise-inl.hpp"
 #include "mantissa/kernels/pool-inl.hpp"
 #include "mantissa/kernels/sums-inl.hpp"
 #include "mantissa/kernels/update-inl.hpp"
 
 namespace mantissa {
 
+template <Operands kOperands>
+void RefKernels<kOperands>::depthwise(const Depthwise& d) {
+  return ref::depthwise(d);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::depthwise_gradient(const DepthwiseGradient& d) {
+  return ref::depthwise_gradient(d);
+}
 template <Operands kOperands>
 uint64_t RefKernels<kOperands>::finish_sums(const FinishSums& f) {
   return ref::finish_sums<kOperands>(f);

@@ -201,6 +201,23 @@ void Engine::gradient_product(const LayerPlan& l, int32_t sample, int32_t sample
 void Engine::signal_gradient(const LayerPlan& l, const ConvGeometry& c, GemmOperand dy, GemmOperand x,
                              int32_t row, int32_t rows, int32_t steps, void* sums, GemmStore store,
                              int32_t worker) {
+  if (l.is_depthwise()) {
+    const Gemm g = gradient_view(c, dy, x, 0, row, rows, steps);
+    return kernels_->depthwise_gradient({.a = g.a.data,
+                                         .b = g.b.data,
+                                         .a_element = g.a.element,
+                                         .b_element = g.b.element,
+                                         .a_stride = g.a.inner_stride,
+                                         .b_stride = g.b.inner_stride,
+                                         .b_outer_stride = c.dilation * c.in_row,
+                                         .rows = steps,
+                                         .taps = c.kernel,
+                                         .channels = rows,
+                                         .c = sums,
+                                         .c_element = l.gradient.accumulator,
+                                         .c_stride = c.weight_row(),
+                                         .store = store});
+  }
   const int32_t taps = c.flat() ? 1 : c.kernel;
   for (int32_t done = 0; done < rows;) {  // rows of one group at a time
     const int32_t first = row + done;

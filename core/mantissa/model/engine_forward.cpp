@@ -249,13 +249,17 @@ void Engine::prepare_product(WeightProduct p) const {
 void Engine::run_signal(const WeightProduct& p, void* sums, int32_t stride, int32_t row, int32_t rows,
                         GemmStore store, int32_t worker) const {
   const ConvGeometry& c = p.geometry;
-  const int32_t phases = p.phases();
+  const int32_t phases = p.phases(), groups = p.layer.is_depthwise() ? 1 : c.groups;
   for (int32_t phase = 0; phase < phases; ++phase)
-    for (int32_t group = 0; group < c.groups; ++group) {
+    for (int32_t group = 0; group < groups; ++group) {
       Gemm g = product_view(p, phase, group, row, (rows - phase + phases - 1) / phases);
       g.c = at(sums, p.plan.accumulator, ptrdiff_t(phase) * stride + group * (p.columns() / c.groups));
       g.c_stride = stride * phases;
       g.store = store;
+      if (p.layer.is_depthwise()) {
+        kernels_->depthwise({g, c.groups, c.weight_row() * weight_operand(p.layer).inner_stride});
+        continue;
+      }
       g.scratch = scratch(p.plan, p.operand(phase, group), worker);
       kernels_->gemm->run(g);
     }

@@ -24,11 +24,13 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   const bool dynamic = !is_float && plan.summary.scaling == Scaling::kDynamic;
   bool max = false, average = false, max_error = false, average_error = false, overlap = false;
   bool norm = false, norm_error = false, norm_trains = false;
-  bool kept = false, granules = false;
+  bool kept = false, granules = false, depthwise = false, depthwise_trains = false;
   bool integer_update = false, float_update = false, float_weights = false, coded_gradient = false;
   for (const LayerPlan& l : plan.layers) {
     const bool is_max = l.node.is_max_pool(), is_average = l.node.is_average();
     const bool is_norm = l.node.op == Op::kLayerNorm;
+    depthwise |= l.is_depthwise();
+    depthwise_trains |= l.is_depthwise() && l.trains;
     norm |= is_norm;
     norm_error |= is_norm && l.passes_error;
     norm_trains |= is_norm && l.trains;
@@ -48,6 +50,8 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   body(k.rescale_sums, !is_float);
   body(k.quantize_floats, !is_float);
   body(k.column_sums, integer_update || float_update);
+  body(k.depthwise, depthwise);
+  body(k.depthwise_gradient, depthwise_trains);
   body(k.max_pool, max);
   body(k.max_pool_backward, max_error);
   body(k.window_sums, average);

@@ -155,6 +155,10 @@ struct LayerPlan {
   constexpr int32_t row_fan_in() const { return fan_in / node.vertical.kernel; }
   /// Steps over which a sample's weight gradient is summed.
   constexpr int32_t gradient_steps() const { return node.is_transposed() ? in.steps : out.steps; }
+  /// Whether channels do not mix, one output for each input.
+  constexpr bool is_depthwise() const {
+    return node.groups > 1 && node.groups == in.channels && node.groups == node.outputs;
+  }
   /// Whether the taps of a window are one run of memory.
   constexpr bool flat_window() const { return node.dilation == 1 && node.groups == 1; }
 };

@@ -80,7 +80,7 @@ constexpr void add_tile(Draft& d, int32_t at, ProductPlan& p, int32_t columns, i
 constexpr void add_packed(Draft& d, int32_t at, ProductPlan& p, const GemmShape& shape, Element a, Element b,
                           int64_t copies) {
   const GemmScratch& scratch = d.options.scratch;
-  if (scratch.use == ScratchUse::kNone) return;
+  if (scratch.use == ScratchUse::kNone || d.layer(at).is_depthwise()) return;
   const int64_t unit = scratch.alignment;
   const int64_t bytes = (int64_t(scratch.bytes(shape, a, b)) + unit - 1) / unit * unit;
   if (bytes == 0) return;
