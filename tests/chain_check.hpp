@@ -1,6 +1,6 @@
-// Networks with LayerNorm, Quantize and both losses, and wires and weights in all formats, against an independent implementation
+// Networks with LayerNorm, Quantize, transposed convolutions and both losses, and wires and weights in all formats, against an independent implementation
 // in exact integers, bit for bit. Without heap, so that boards run it as hosts do. The numbers and the networks come from
-// tools/gold/chain.py and tools/gold/kept.py.
+// tools/gold/chain.py, tools/gold/kept.py and tools/gold/transposed.py.
 #pragma once
 #include "mantissa/model/engine.hpp"
 #include "mantissa/tensor/pack.hpp"
@@ -41,6 +41,7 @@ inline constexpr int32_t kChainBatch = 4, kChainBatches = 10;
 
 #include "tests/golden/chain.inc"
 #include "tests/golden/kept.inc"
+#include "tests/golden/transposed.inc"
 
 inline constexpr size_t kChainLayers = 6;
 inline constexpr uint32_t kChainArena = 24 * 1024;
@@ -149,6 +150,28 @@ constexpr ChainNetwork kKeptNetworks[] = {
     {{kVector, kMixedKinds.nodes, Loss::kMse}, with_weights(asym_format(5, 8))}};
 static_assert(std::size(kKeptNetworks) == std::size(kKeptChains));
 
+// Transposed convolutions that reproduce their input.
+constexpr Node kLonger[] = {kConv, relu(),
+                            conv_transpose1d({.channels = 4, .kernel = 4, .stride = 2, .padding = 1}), relu(),
+                            conv_transpose1d({.channels = 5, .kernel = 3, .padding = 1})};
+constexpr Node kGaps[] = {conv_transpose1d({.channels = 4, .kernel = 2, .stride = 3, .output_padding = 1}),
+                          conv_transpose1d({.channels = 2, .kernel = 1})};
+constexpr Node kFives[] = {conv1d({.channels = 8, .kernel = 5}), relu(),
+                           conv_transpose1d({.channels = 4, .kernel = 5, .stride = 5}), relu(),
+                           conv_transpose1d({.channels = 3, .kernel = 2, .stride = 2, .bias = Bias::kNone})};
+constexpr Node kThrees[] = {
+    kConv, relu(),
+    conv_transpose1d({.channels = 5, .kernel = 5, .stride = 3, .padding = 2, .output_padding = 2}), relu(),
+    conv1d({.channels = 5, .kernel = 4})};
+constexpr ChainNetwork kTransposedNetworks[] = {
+    {{kSignal, kLonger, Loss::kMse}},
+    {{kSignal, kGaps, Loss::kMse}},
+    {{kSignal, kFives, Loss::kMse}},
+    {{kSignal, kThrees, Loss::kMse}},
+    {{kSignal, kLonger, Loss::kMse}, with_wires(asym_format(8), sym_format(6, 4), Rounding::kStochastic)},
+    {{kSignal, kLonger, Loss::kMse}, with_weights(sym_format(5, kPerChannel))}};
+static_assert(std::size(kTransposedNetworks) == std::size(kTransposedChains));
+
 /// Where a run leaves the golden one: the step, and what differs there.
 struct ChainDifference {
   int32_t step = 0;
@@ -248,8 +271,8 @@ class ChainComparison {
   void compare_granules(int16_t tensor, int16_t scales) {
     const Tensor& weights = engine_.plan().tensors[size_t(tensor)];
     const Format format = weights.format;
-    const int32_t channels = engine_.plan().layers[size_t(weights.layer)].out.channels;
-    const size_t count = mantissa::granules(format, size_t(weights.elements), size_t(channels));
+    const int32_t rows = engine_.plan().layers[size_t(weights.layer)].weight_rows();
+    const size_t count = mantissa::granules(format, size_t(weights.elements), size_t(rows));
     const auto* bytes = reinterpret_cast<const uint8_t*>(engine_.bytes(scales).data());
     const auto word = [&](size_t at) { return unpack_code(bytes + at, 16, 0) & 0xFFFF; };
     for (size_t g = 0; g < count; ++g, ++granules_) {
@@ -307,7 +330,11 @@ void run_chains(ChainRun& memory, int32_t micro_batch, const Kernels& kernels, R
     report(kChains[i], run_chain(memory, kChains[i], kNetworks[i], micro_batch, kernels));
   for (size_t i = 0; i < std::size(kKeptChains); ++i)
     report(kKeptChains[i], run_chain(memory, kKeptChains[i], kKeptNetworks[i], micro_batch, kernels));
+  for (size_t i = 0; i < std::size(kTransposedChains); ++i)
+    report(kTransposedChains[i],
+           run_chain(memory, kTransposedChains[i], kTransposedNetworks[i], micro_batch, kernels));
 }
-inline constexpr size_t kAllChains = std::size(kChains) + std::size(kKeptChains);
+inline constexpr size_t kAllChains =
+    std::size(kChains) + std::size(kKeptChains) + std::size(kTransposedChains);
 
 }  // namespace mantissa::test

@@ -120,14 +120,32 @@ void run(const Kernels& kernels, Gemm g, Sums& sums, ptrdiff_t first, int32_t st
 }
 
 struct GoldenConv {
-  explicit GoldenConv(GoldenRow& row) {
+  static GoldenConv read(GoldenRow& row) {
+    GoldenConv t;
+    ConvGeometry& c = t.c;
     for (int32_t* number : {&c.in_channels, &c.out_channels, &c.kernel, &c.stride, &c.dilation, &c.groups,
-                            &c.pad_left, &pad_right, &in_steps})
+                            &c.pad_left, &t.pad_right, &t.in_steps})
       *number = int32_t(row.number());
     c.in_row = c.in_channels;
     c.out_row = c.out_channels;
-    out_steps = (in_steps + c.pad_left + pad_right - (c.kernel - 1) * c.dilation - 1) / c.stride + 1;
-    for (int64_t* number : {&x_bits, &w_bits, &dy_bits}) *number = row.number();
+    t.out_steps = (t.in_steps + c.pad_left + t.pad_right - (c.kernel - 1) * c.dilation - 1) / c.stride + 1;
+    for (int64_t* number : {&t.x_bits, &t.w_bits, &t.dy_bits}) *number = row.number();
+    return t;
+  }
+  /// Of a transposed layer: the Conv1d from its outputs to its inputs.
+  static GoldenConv read_transposed(GoldenRow& row) {
+    GoldenConv t;
+    ConvGeometry& c = t.c;
+    int32_t output_padding = 0;
+    for (int32_t* number :
+         {&c.out_channels, &c.in_channels, &c.kernel, &c.stride, &c.pad_left, &output_padding, &t.out_steps})
+      *number = int32_t(row.number());
+    c.in_row = c.in_channels;
+    c.out_row = c.out_channels;
+    t.in_steps = (t.out_steps - 1) * c.stride + c.kernel + output_padding - 2 * c.pad_left;
+    t.pad_right = std::max(0, c.pad_left - output_padding);
+    for (int64_t* number : {&t.dy_bits, &t.w_bits, &t.x_bits}) *number = row.number();
+    return t;
   }
   size_t rows_before() const {
     const int32_t reach = (c.kernel - 1) * c.dilation - c.pad_left;
@@ -187,15 +205,47 @@ Sums conv_gradient(const Kernels& kernels, const GoldenConv& t, const Codes& dy,
   return dw;
 }
 
-void check_conv(GoldenRow& row) {
-  const GoldenConv t(row);
-  const ConvGeometry& c = t.c;
+/// A layer from x to y: the Conv1d `conv`, or its transpose.
+struct GoldenLayer {
+  GoldenConv conv;
+  bool is_transposed = false;
+
+  int32_t inputs() const { return is_transposed ? conv.c.out_channels : conv.c.in_channels; }
+  int32_t outputs() const { return is_transposed ? conv.c.in_channels : conv.c.out_channels; }
+  int32_t in_steps() const { return is_transposed ? conv.out_steps : conv.in_steps; }
+  int32_t out_steps() const { return is_transposed ? conv.in_steps : conv.out_steps; }
+  Codes read_x(GoldenRow& row) const { return is_transposed ? read_spread(row) : read_window(row); }
+  Codes read_dy(GoldenRow& row) const { return is_transposed ? read_window(row) : read_spread(row); }
+  Sums forward(const Kernels& kernels, const Codes& x, const Codes& w) const {
+    return is_transposed ? conv_backward(kernels, conv, x, w) : conv_forward(kernels, conv, x, w);
+  }
+  Sums backward(const Kernels& kernels, const Codes& dy, const Codes& w) const {
+    return is_transposed ? conv_forward(kernels, conv, dy, w) : conv_backward(kernels, conv, dy, w);
+  }
+  Sums gradient(const Kernels& kernels, const Codes& dy, const Codes& x) const {
+    return is_transposed ? conv_gradient(kernels, conv, x, dy) : conv_gradient(kernels, conv, dy, x);
+  }
+
+ private:
+  /// What windows slide over, with its padding.
+  Codes read_window(GoldenRow& row) const {
+    const size_t channels = size_t(conv.c.in_channels);
+    return {conv.x_bits, row.numbers<int32_t>(), size_t(conv.c.pad_left) * channels,
+            size_t(conv.pad_right) * channels};
+  }
+  Codes read_spread(GoldenRow& row) const {
+    const size_t channels = size_t(conv.c.out_channels);
+    return {conv.dy_bits, row.numbers<int32_t>(), conv.rows_before() * channels,
+            conv.rows_behind() * channels};
+  }
+};
+
+void check_layer(GoldenRow& row, const GoldenLayer& t) {
   const bool has_relu = row.number() == 1, passed_relu = row.number() == 1;
-  const size_t inputs = size_t(c.in_channels), outputs = size_t(c.out_channels);
-  const Codes x(t.x_bits, row.numbers<int32_t>(), size_t(c.pad_left) * inputs, size_t(t.pad_right) * inputs);
-  const Codes w(t.w_bits, row.numbers<int32_t>());
+  const Codes x = t.read_x(row);
+  const Codes w(t.conv.w_bits, row.numbers<int32_t>());
   const auto bias = row.numbers<int32_t>();
-  const Codes dy(t.dy_bits, row.numbers<int32_t>(), t.rows_before() * outputs, t.rows_behind() * outputs);
+  const Codes dy = t.read_dy(row);
   const Scale x_scale = row.scale(), w_scale = row.scale(), dy_scale = row.scale();
   const auto y_sums = row.numbers<int64_t>();
   const GoldenCodes y_codes(row);
@@ -204,34 +254,34 @@ void check_conv(GoldenRow& row) {
   const auto dw = row.numbers<int64_t>(), db = row.numbers<int64_t>();
   on_every_target([&](const Kernels& kernels, const char* name) {
     SCOPED_TRACE(name);
-    Sums y = conv_forward(kernels, t, x, w);
+    Sums y = t.forward(kernels, x, w);
     kernels.finish_sums({.sums = y.data(),
                          .element = y.element,
-                         .rows = t.out_steps,
-                         .columns = c.out_channels,
-                         .stride = c.out_channels,
+                         .rows = t.out_steps(),
+                         .columns = t.outputs(),
+                         .stride = t.outputs(),
                          .bias = bias.data(),
                          .activation = has_relu ? Activation::kRelu : Activation::kNone});
     EXPECT_EQ(y.values(), y_sums);
-    y.expect_codes(kernels, x_scale * w_scale, c.out_channels, y_codes);
-    Sums dx = conv_backward(kernels, t, dy, w);
+    y.expect_codes(kernels, x_scale * w_scale, t.outputs(), y_codes);
+    Sums dx = t.backward(kernels, dy, w);
     kernels.finish_sums({.sums = dx.data(),
                          .element = dx.element,
-                         .rows = t.in_steps,
-                         .columns = c.in_channels,
-                         .stride = c.in_channels,
+                         .rows = t.in_steps(),
+                         .columns = t.inputs(),
+                         .stride = t.inputs(),
                          .mask = passed_relu ? x.data() : nullptr,
                          .mask_element = x.element,
-                         .mask_stride = c.in_channels});
+                         .mask_stride = t.inputs()});
     EXPECT_EQ(dx.values(), dx_sums);
-    dx.expect_codes(kernels, dy_scale * w_scale, c.in_channels, dx_codes);
-    EXPECT_EQ(conv_gradient(kernels, t, dy, x).values(), dw);
-    Sums of_bias(outputs, false);
+    dx.expect_codes(kernels, dy_scale * w_scale, t.inputs(), dx_codes);
+    EXPECT_EQ(t.gradient(kernels, dy, x).values(), dw);
+    Sums of_bias(size_t(t.outputs()), false);
     kernels.column_sums({.codes = dy.data(),
                          .element = dy.element,
-                         .rows = t.out_steps,
-                         .columns = c.out_channels,
-                         .stride = c.out_channels,
+                         .rows = t.out_steps(),
+                         .columns = t.outputs(),
+                         .stride = t.outputs(),
                          .sums = of_bias.data(),
                          .sum_element = of_bias.element});
     EXPECT_EQ(of_bias.values(), db);
@@ -334,7 +384,9 @@ TEST(Golden, SingleLayers) {
     SCOPED_TRACE(text);
     const std::string layer = row.word();
     if (layer == "conv")
-      check_conv(row);
+      check_layer(row, {GoldenConv::read(row)});
+    else if (layer == "transposed")
+      check_layer(row, {GoldenConv::read_transposed(row), true});
     else if (layer == "max")
       check_max_pool(row);
     else if (layer == "average")

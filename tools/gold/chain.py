@@ -100,7 +100,16 @@ class Spikes(Data):
         self.targets[BATCH * BATCHES // 2:] *= np.float32(40)
 
 
+class Reproduced(Data):
+    """The target is the sample."""
+
+    def __init__(self, seed, steps, channels):
+        super().__init__(seed, steps, channels)
+        self.targets = self.x.reshape(len(self.x), -1)
+
+
 FLAT, STEPPED, SPIKED = Data(SEED, 1, FEATURES), Data(SEED + 1, STEPS, CHANNELS), Spikes(SEED, 1, FEATURES)
+REPRODUCED = Reproduced(SEED + 1, STEPS, CHANNELS)
 VARIANTS = {  # how it is built, data, whether targets are values, weight decay
     "ce": (linear_chain(CrossEntropy), FLAT, False, 0),
     "decay": (linear_chain(CrossEntropy), FLAT, False, 0.01),
@@ -144,9 +153,9 @@ def data_lines(prefix, data):
     yield array(f"int32_t {prefix}Labels[]", data.labels)
 
 
-def chain_lines(variants, seed, name):
-    """The variants, each trained from its own seed."""
-    chains = []
+def chain_lines(variants, seed, name, meets_refits=all):
+    """The variants, each trained from its own seed. All or any of them should meet a refit."""
+    chains, refits = [], {}
     for number, (variant_name, variant) in enumerate(variants.items()):
         network, data, targets, settings = start(variant, seed + number)
         prefix = "k" + "".join(word.capitalize() for word in variant_name.split("_"))
@@ -158,13 +167,15 @@ def chain_lines(variants, seed, name):
                 yield from state_lines(after, network)
                 states.append(f"{{{step + 1}, {after}Codes, {after}Momentum, {after}ParameterScales, {after}Granules, "
                               f"{after}WireScales}}")
-        of_data, parameters, has_values = "kStepped" if data is STEPPED else "kFlat", network.parameters(), variant[2]
+        of_data, parameters, has_values = "kStepped" if data in (STEPPED, REPRODUCED) else "kFlat", network.parameters(), variant[2]
         targets_name = "kSpikedTargets" if data is SPIKED else "kFlatTargets"
+        targets_name = "kSteppedX" if data is REPRODUCED else targets_name
         fields = [f'"{variant_name}"', settings.seed, bits(settings.weight_decay)[0], bits(data.input_range)[0], data.x[0].size,
                   len(parameters), sum(p.count for p in parameters), len(network.wires()), of_data + "X",
                   *(("nullptr", targets_name) if has_values else (of_data + "Labels", "nullptr"))]
         chains.append(braces(fields + [braces(losses), braces(states)]))
-        assert any(p.refits for p in network.parameters()), f"{variant_name} should meet a refit"
+        refits[variant_name] = sum(p.refits for p in network.parameters())
+    assert meets_refits(refits.values()), f"refits: {refits}"
     yield array(f"Chain {name}[]", chains)
 
 

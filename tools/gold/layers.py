@@ -53,6 +53,53 @@ class Conv1d:
         return [Gradient(weight, times(dy.scale, x.scale), largest * x.max_code), bias_gradient(dy)]
 
 
+class ConvTranspose1d:
+    """Weights [I, K, O]: each step of the input adds a window of K steps to the output."""
+
+    def __init__(self, settings, index, channels, outputs, kernel, stride=1, pad=0, more=0, fmt=None, bias=True):
+        self.channels, self.outputs, self.kernel, self.stride = channels, outputs, kernel, stride
+        self.pad, self.more = pad, more  # steps that are dropped at both ends, that are added behind
+        self.row = kernel * outputs
+        self.weight = weights(settings, index, channels * self.row, channels, fmt).uniform(self.row)
+        self.bias = Parameter(settings, index, BIAS, outputs).uniform(self.row) if bias else None
+        self.parameters = (self.weight, self.bias) if bias else (self.weight,)
+
+    def products(self, in_steps):
+        """(t, u, i, o, at) of each y[u][o] += x[t][i] * w[at]."""
+        out_steps = (in_steps - 1) * self.stride + self.kernel + self.more - 2 * self.pad
+        for t in range(in_steps):
+            for k in range(self.kernel):
+                u = t * self.stride + k - self.pad
+                if 0 <= u < out_steps:
+                    for i in range(self.channels):
+                        for o in range(self.outputs):
+                            yield t, u, i, o, i * self.row + k * self.outputs + o
+
+    def forward(self, x):
+        w, w_scale = self.weight.operand()
+        unit, most = times(x.scale, w_scale), -(-self.kernel // self.stride) * self.channels  # that add up in an output
+        bias = self.bias.in_units(unit, most * x.max_code * self.weight.operand_bound) if self.bias else [0] * self.outputs
+        steps = (len(x.rows) - 1) * self.stride + self.kernel + self.more - 2 * self.pad
+        y = [list(bias) for _ in range(steps)]
+        for t, u, i, o, at in self.products(len(x.rows)):
+            y[u][o] += x.rows[t][i] * w[at]
+        return Sums(y, unit)
+
+    def backward(self, x, dy):
+        w, w_scale = self.weight.operand()
+        dx = [[0] * self.channels for _ in x.rows]
+        for t, u, i, o, at in self.products(len(x.rows)):
+            dx[t][i] += dy.rows[u][o] * w[at]
+        return Sums(dx, times(dy.scale, w_scale))
+
+    def gradients(self, x, dy):
+        dw = [0] * self.weight.count
+        for t, u, i, o, at in self.products(len(x.rows)):
+            dw[at] += dy.rows[u][o] * x.rows[t][i]
+        weight = Gradient(dw, times(dy.scale, x.scale), len(x.rows) * dy.max_code * x.max_code)
+        return [weight, bias_gradient(dy)] if self.bias else [weight]
+
+
 def bias_gradient(dy):
     return Gradient([sum(d) for d in zip(*dy.rows)], dy.scale, len(dy.rows) * dy.max_code)
 

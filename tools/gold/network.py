@@ -260,15 +260,17 @@ class CrossEntropy:
 
 
 class MeanSquaredError:
-    def __init__(self, index):
-        self.index, self.wire = index, Wire()
+    def __init__(self, index, wire=None):
+        self.index, self.wire = index, wire or Wire()
 
     def __call__(self, logits, target, calibrating):
-        """The target is one float32 per output, or a label."""
+        """The target is one float32 per output, step by step of a signal, or a label."""
+        outputs, width = sum(logits.rows, []), len(logits.rows[0])
         if np.ndim(target) == 0:
-            target = np.eye(len(logits.rows[0]), dtype=np.float32)[target]
-        loss, errors, unit = squared_error(logits.rows[0], logits.unit, target)
-        return loss, self.wire.round(Sums([errors], unit), calibrating)
+            target = np.eye(len(outputs), dtype=np.float32)[target]
+        loss, errors, unit = squared_error(outputs, logits.unit, np.ravel(target))
+        rows = [errors[i:i + width] for i in range(0, len(errors), width)]
+        return loss, self.wire.round(Sums(rows, unit), calibrating)
 
 
 class Network:
@@ -315,7 +317,7 @@ class Network:
             gradients = stage.layer.gradients(stage.x, dy) + gradients
             if stage is not self.stages[0]:
                 dy = stage.backward(dy, calibrating)
-        return loss, logits.rows[0], gradients
+        return loss, sum(logits.rows, []), gradients
 
     def calibrate(self, x, target):
         gradients = self.step(x, target, calibrating=True)[2]
@@ -325,7 +327,7 @@ class Network:
 
     def evaluate(self, x):
         """Logits of a sample, which leaves no trace."""
-        logits = self.forward(x).rows[0]
+        logits = sum(self.forward(x).rows, [])
         self.forget()
         return logits
 

@@ -6,6 +6,7 @@ mantissa and exponent. R is rounding (0 half away, 1 half even, 2 floor, 3 stoch
     conv     inputs, outputs, kernel, stride, dilation, groups, padding left and right, steps; bits of x, w, dy; whether y
              passes a ReLU, whether x has passed one; x, w, bias (sums), dy; scales of x, w, dy; y: sums, R, scale, bits,
              codes; dx: the same; sums of dw and db. A Linear is one with kernel 1 whose steps are samples.
+    transposed  inputs, outputs, kernel, stride, padding, output_padding, steps; then as conv
     max      channels, kernel, stride, steps; bits of x, dy; whether x has passed a ReLU; x, dy; y, dx (sums if windows overlap)
     average  the same, but y are sums; then scale of x, and y's R, scale, bits, codes. A global one has all steps in a window.
     entropy  classes, bits of the errors, label, scale; logits; loss Q24, prediction, codes of the errors
@@ -13,10 +14,10 @@ mantissa and exponent. R is rounding (0 half away, 1 half even, 2 floor, 3 stoch
 from draws import Draws
 from exact import cross_entropy, nearest_scale, over, random_key, times
 from formats import ROUNDINGS, dynamic_scale, requantize
-from layer_sums import (Conv, Pool, average_backward, average_forward, conv_backward, conv_forward, conv_gradients, masked,
-                        max_backward, max_forward, relu)
+from layer_sums import (Conv, Pool, Transposed, average_backward, average_forward, conv_backward, conv_forward, conv_gradients, masked,
+                        max_backward, max_forward, relu, transposed_backward, transposed_forward, transposed_gradients)
 
-TARGET, VERSION, SEED = "tests/golden/single_layers.txt", 1, 41
+TARGET, VERSION, SEED = "tests/golden/single_layers.txt", 2, 41
 
 
 def text(*parts):
@@ -70,6 +71,32 @@ def conv_row(draws, conv, steps, bits):
     dw, db = conv_gradients(conv, x, dy)
     return text("conv", *conv, steps, *bits, has_relu, passed_relu, x, w, bias, dy, *scales,
                 y, rounded(draws, y, times(scales[0], scales[1])), dx, rounded(draws, dx, times(scales[2], scales[1])), dw, db)
+
+
+def transposed_row(draws, layer, steps, bits):
+    x_bits, w_bits, dy_bits = bits
+    has_relu, passed_relu = draws.chance(50), draws.chance(50)
+    x = codes(draws, x_bits, steps, layer.inputs, low=0 if passed_relu else None)
+    w = codes(draws, w_bits, layer.inputs, layer.kernel, layer.outputs)
+    bias = [draws.integer(20) if draws.chance(80) else 0 for _ in range(layer.outputs)]
+    dy = codes(draws, dy_bits, layer.steps(steps), layer.outputs)
+    scales = [draws.scale(-45, -35) for _ in range(3)]
+    y, dx = transposed_forward(layer, x, w, bias), transposed_backward(layer, x, w, dy)
+    y, dx = relu(y) if has_relu else y, masked(dx, x) if passed_relu else dx
+    dw, db = transposed_gradients(layer, x, dy)
+    return text("transposed", *layer, steps, *bits, has_relu, passed_relu, x, w, bias, dy, *scales,
+                y, rounded(draws, y, times(scales[0], scales[1])), dx, rounded(draws, dx, times(scales[2], scales[1])), dw, db)
+
+
+def random_transposed(draws):
+    """Kernels shorter than the stride, as long, and longer; something is left of the outputs."""
+    stride, more = draws.one_of((1, 2, 3, 5)), 0
+    kernel = draws.one_of((max(1, stride - 1), stride, stride + 1, stride + 3))
+    if draws.chance(40):
+        more = draws.between(0, stride - 1)
+    steps = draws.between(1, 7)
+    left = min(draws.one_of((0, 1, 2, kernel - 1, kernel)), ((steps - 1) * stride + kernel + more - 1) // 2)
+    return Transposed(draws.between(1, 6), draws.between(1, 6), kernel, stride, left, more), steps
 
 
 def random_conv(draws, is_linear):
@@ -134,3 +161,7 @@ def lines():
     for bits in range(2, 17):
         for _ in range(8):
             yield entropy_row(draws, bits)
+    for number in range(96):
+        layer, steps = random_transposed(draws)
+        bits = [(8, 8, 8), (16, 16, 16), tuple(draws.between(2, 12) for _ in range(3))][number % 3]
+        yield transposed_row(draws, layer, steps, bits)
