@@ -42,7 +42,7 @@ inline constexpr int32_t kChainBatch = 4, kChainBatches = 10;
 #include "tests/golden/chain.inc"
 #include "tests/golden/kept.inc"
 
-inline constexpr size_t kChainLayers = 6;
+inline constexpr size_t kChainLayers = 7;
 inline constexpr uint32_t kChainArena = 24 * 1024;
 
 /// What a golden run trains, and in which numbers.
@@ -67,6 +67,18 @@ constexpr Node kApart[] = {kConv,
 constexpr Node kTurned[] = {kConv, layer_norm(), quantize({{.bits = 7}, {.bits = 6}}), global_avg_pool1d(),
                             linear({.features = 4})};
 
+constexpr Node kBends[] = {linear({.features = 16}), tanh(), linear({.features = 10}),
+                           leaky_relu({.slope = 0.1f}), linear({.features = 4})};
+constexpr Node kClipped[] = {kConv,
+                             relu(),
+                             relu6(),
+                             quantize({{.bits = 7}, {}}),
+                             sigmoid(),
+                             global_avg_pool1d(),
+                             linear({.features = 4})};
+constexpr Node kDropped[] = {
+    kConv, relu(), dropout({.p = 0.25f}), kConv, dropout({.p = 0.3f}), linear({.features = 4})};
+
 constexpr Shape kVector = {1, 12}, kSignal = {5, 6};
 
 constexpr ChainNetwork kNetworks[] = {{{kVector, kFlat}},
@@ -77,7 +89,10 @@ constexpr ChainNetwork kNetworks[] = {{{kVector, kFlat}},
                                       {{kSignal, kSteps}},
                                       {{kSignal, kApart}},
                                       {{kSignal, kTurned}},
-                                      {{kVector, kFlat, Loss::kMse}}};
+                                      {{kVector, kFlat, Loss::kMse}},
+                                      {{kVector, kBends}},
+                                      {{kSignal, kClipped}},
+                                      {{kSignal, kDropped}}};
 static_assert(std::size(kNetworks) == std::size(kChains));
 
 // Wires and weights that products do not read.
