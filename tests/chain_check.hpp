@@ -40,10 +40,11 @@ struct Chain {
 inline constexpr int32_t kChainBatch = 4, kChainBatches = 10;
 
 #include "tests/golden/chain.inc"
+#include "tests/golden/images.inc"
 #include "tests/golden/kept.inc"
 #include "tests/golden/transposed.inc"
 
-inline constexpr size_t kChainLayers = 6;
+inline constexpr size_t kChainLayers = 7;
 inline constexpr uint32_t kChainArena = 24 * 1024;
 
 /// What a golden run trains, and in which numbers.
@@ -68,6 +69,18 @@ constexpr Node kApart[] = {kConv,
 constexpr Node kTurned[] = {kConv, layer_norm(), quantize({{.bits = 7}, {.bits = 6}}), global_avg_pool1d(),
                             linear({.features = 4})};
 
+constexpr Node kBends[] = {linear({.features = 16}), tanh(), linear({.features = 10}),
+                           leaky_relu({.slope = 0.1f}), linear({.features = 4})};
+constexpr Node kClipped[] = {kConv,
+                             relu(),
+                             relu6(),
+                             quantize({{.bits = 7}, {}}),
+                             sigmoid(),
+                             global_avg_pool1d(),
+                             linear({.features = 4})};
+constexpr Node kDropped[] = {
+    kConv, relu(), dropout({.p = 0.25f}), kConv, dropout({.p = 0.3f}), linear({.features = 4})};
+
 constexpr Shape kVector = {1, 12}, kSignal = {5, 6};
 
 constexpr ChainNetwork kNetworks[] = {{{kVector, kFlat}},
@@ -78,7 +91,10 @@ constexpr ChainNetwork kNetworks[] = {{{kVector, kFlat}},
                                       {{kSignal, kSteps}},
                                       {{kSignal, kApart}},
                                       {{kSignal, kTurned}},
-                                      {{kVector, kFlat, Loss::kMse}}};
+                                      {{kVector, kFlat, Loss::kMse}},
+                                      {{kVector, kBends}},
+                                      {{kSignal, kClipped}},
+                                      {{kSignal, kDropped}}};
 static_assert(std::size(kNetworks) == std::size(kChains));
 
 // Wires and weights that products do not read.
@@ -121,11 +137,13 @@ constexpr Recipe with_formats(LayerFormats formats, WireMemory memory = WireMemo
   recipe.wire_memory = memory;
   return recipe;
 }
-constexpr Recipe with_wires(Format activation, Format error, Rounding error_rounding = Rounding::kHalfAway) {
+constexpr Recipe with_wires(Format activation, Format error, Rounding error_rounding = Rounding::kHalfAway,
+                            Format parameter = int8_recipe().formats.parameter) {
   LayerFormats f = int8_recipe().formats;
   f.activation = activation;
   f.error = error;
   f.error_rounding = error_rounding;
+  f.parameter = parameter;
   return with_formats(f, WireMemory::kPacked);
 }
 constexpr Recipe with_weights(Format parameter) {
@@ -171,6 +189,42 @@ constexpr ChainNetwork kTransposedNetworks[] = {
     {{kSignal, kLonger, Loss::kMse}, with_wires(asym_format(8), sym_format(6, 4), Rounding::kStochastic)},
     {{kSignal, kLonger, Loss::kMse}, with_weights(sym_format(5, kPerChannel))}};
 static_assert(std::size(kTransposedNetworks) == std::size(kTransposedChains));
+
+// Images of the signals' numbers.
+constexpr Shape kImage = image_shape(5, 3, 2);
+constexpr Node kSquares[] = {conv2d({.channels = 6, .kernel = {3, 3}, .padding = Padding::kSame}),
+                             relu(),
+                             max_pool2d({.kernel = {2, 2}, .padding = {1, 1}}),
+                             conv2d({.channels = 4,
+                                     .kernel = {2, 3},
+                                     .stride = {2, 1},
+                                     .padding = Padding::kExplicit,
+                                     .pad = {1, 0, 1, 1}}),
+                             global_avg_pool1d(),
+                             linear({.features = 4})};
+constexpr Node kDepthwise[] = {
+    conv2d({.channels = 4, .kernel = {1, 2}, .padding = Padding::kExplicit, .pad = {0, 0, 1, 0}}),
+    relu(),
+    conv2d({.channels = 4, .kernel = {3, 3}, .dilation = {2, 1}, .groups = 4, .padding = Padding::kSame}),
+    conv2d({.channels = 5}),
+    avg_pool2d({.kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 1}}),
+    flatten(),
+    linear({.features = 4})};
+constexpr Node kStrided[] = {conv2d({.channels = 6,
+                                     .kernel = {2, 2},
+                                     .stride = {3, 2},
+                                     .groups = 2,
+                                     .padding = Padding::kExplicit,
+                                     .pad = {2, 1, 0, 3}}),
+                             layer_norm(), avg_pool2d({.kernel = {2, 2}}), flatten(),
+                             linear({.features = 4})};
+constexpr ChainNetwork kImageNetworks[] = {
+    {{kImage, kSquares}},
+    {{kImage, kDepthwise}},
+    {{kImage, kStrided}},
+    {{kImage, kSquares},
+     with_wires(asym_format(8), sym_format(8), Rounding::kHalfAway, sym_format(5, kPerChannel))}};
+static_assert(std::size(kImageNetworks) == std::size(kImageChains));
 
 /// Where a run leaves the golden one: the step, and what differs there.
 struct ChainDifference {
@@ -333,8 +387,10 @@ void run_chains(ChainRun& memory, int32_t micro_batch, const Kernels& kernels, R
   for (size_t i = 0; i < std::size(kTransposedChains); ++i)
     report(kTransposedChains[i],
            run_chain(memory, kTransposedChains[i], kTransposedNetworks[i], micro_batch, kernels));
+  for (size_t i = 0; i < std::size(kImageChains); ++i)
+    report(kImageChains[i], run_chain(memory, kImageChains[i], kImageNetworks[i], micro_batch, kernels));
 }
 inline constexpr size_t kAllChains =
-    std::size(kChains) + std::size(kKeptChains) + std::size(kTransposedChains);
+    std::size(kChains) + std::size(kKeptChains) + std::size(kTransposedChains) + std::size(kImageChains);
 
 }  // namespace mantissa::test

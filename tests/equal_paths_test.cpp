@@ -65,9 +65,10 @@ void swap_samples(Toy& toy, int32_t size, int32_t a, int32_t b) {
 }
 
 /// Scales are constant over a batch and sums exact, so nothing knows which sample came first; but for the first of all, which
-/// sets every scale. (What rounds stochastically on wires draws by the number of the sample.)
+/// sets every scale. (Dropout, and what rounds stochastically on wires, draw by the number of the sample.)
 TEST(EqualPaths, SamplesOfABatchMayComeInAnyOrder) {
-  const std::vector<NamedModel> models = odd_models();
+  std::vector<NamedModel> models = odd_models();
+  std::erase_if(models, drops);
   EXPECT_TRUE(rc::check([&models] {
     const NamedModel& m = models[*rc::gen::inRange<size_t>(0, models.size())];
     RunOptions o = any_options();

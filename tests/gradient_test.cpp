@@ -61,7 +61,8 @@ Gradients gradients(const NamedModel& m, const Recipe& recipe) {
   RealNetwork net = real_network(t.engine);
   Gradients g;
   for (RealLayer& l : net.layers) {
-    g.terms += 2 * l.plan.fan_in + l.plan.out.steps + 2;
+    // e^-x is off by up to 2^-22.
+    g.terms += 2 * l.plan.fan_in + l.plan.out.steps + (l.plan.node.is_bounded() ? 8 : 2);
     if (!l.plan.trains) continue;
     const auto append = [&](std::vector<double>& parameters, int16_t tensor, int16_t slot) {
       if (parameters.empty()) return;
@@ -165,6 +166,7 @@ bool set_errors(RealNetwork& net, const Engine& engine, const Recipe& recipe, in
       l.error.bias = unit / 2 + largest(l.biases) * 0x1p-22;  // float32 biases are scaled in float32
       if (largest(l.biases) > unit * (l.plan.bias_limit / 2)) return false;
     }
+    if (l.plan.node.op == Op::kRelu6) l.error.bias = unit / 2;
     if (y.role == Role::kLogits)
       l.error.value = l.plan.logits_shift > 0 ? unit * std::ldexp(0.5, l.plan.logits_shift) : 0;
     else if (!l.plan.node.is_max_pool())

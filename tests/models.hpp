@@ -1,6 +1,7 @@
 // Models and recipes for tests: every layer in every role, and what a user may write into a recipe.
 // One list, so that a promise that holds for one holds for all.
 #pragma once
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -250,6 +251,36 @@ inline std::vector<NamedModel> odd_models() {
         quantize({{.bits = 14, .kind = FormatKind::kAsym, .scale = 0x1p-10f, .zero_point = -1200}, {}}),
         flatten(), linear({.features = 6}),
         quantize({{.bits = 13, .kind = FormatKind::kBfp, .group = 3}, {.bits = 14}}), out}},
+      {"leaky relus",
+       {16, 3},
+       {first, leaky_relu(), conv1d({.channels = 4, .kernel = 3}), leaky_relu({.slope = 0.3f}),
+        quantize({{.bits = 14}, {.bits = 13}}), max_pool1d({.kernel = 2}), leaky_relu({.slope = 1.0f}),
+        flatten(), linear({.features = 6}), relu(), leaky_relu({.slope = 0.0f}), out}},
+      {"relu6",
+       {16, 3},
+       {conv1d({.channels = 6, .kernel = 3, .training = Training::kFrozen}), layer_norm(), relu6(), flatten(),
+        linear({.features = 6}), relu(), relu6(), out}},
+      {"curves",
+       {16, 3},
+       {first, tanh(), conv1d({.channels = 4, .kernel = 3}), sigmoid(), max_pool1d({.kernel = 2}), flatten(),
+        linear({.features = 6}), tanh(), relu(), out}},
+      {"curves behind relus",
+       {16, 3},
+       {first, relu(), tanh(), conv1d({.channels = 4, .kernel = 3}), relu(), max_pool1d({.kernel = 2}),
+        sigmoid(), quantize({{.bits = 14}, {.bits = 14}}), conv1d({.channels = 4, .kernel = 3}), gap,
+        sigmoid(), out}},
+      {"curves first",
+       {16, 3},
+       {tanh(), leaky_relu(), relu6(), sigmoid(), conv1d({.channels = 4, .kernel = 3}), gap, out}},
+      {"dropouts",
+       {16, 3},
+       {dropout({.p = 0.1f}), first, relu(), dropout({.p = 0.25f}), conv1d({.channels = 6, .kernel = 3}),
+        leaky_relu(), dropout(), max_pool1d({.kernel = 2}), dropout({.p = 0.2f}), dropout({.p = 0.3f}),
+        relu(), flatten(), linear({.features = 9}), tanh(), dropout({.p = 0.25f}), out}},
+      {"dropouts between roundings",
+       {16, 3},
+       {first, dropout({.p = 0.25f}), quantize({{.bits = 14}, {.bits = 14}}), layer_norm(),
+        dropout({.p = 0.2f}), avg_pool1d({.kernel = 2}), dropout({.p = 0.125f}), gap, out}},
       {"scales that follow otherwise",
        {16, 3},
        {first,
@@ -261,6 +292,11 @@ inline std::vector<NamedModel> odd_models() {
         quantize({{.bits = 15, .scaling = Scaling::kDelayed}, {.bits = 15, .scaling = Scaling::kDynamic}}),
         out}},
   };
+}
+
+/// Whether training depends on the place of a sample in its batch.
+inline bool drops(const NamedModel& m) {
+  return std::any_of(m.nodes.begin(), m.nodes.end(), [](const Node& n) { return n.op == Op::kDropout; });
 }
 
 /// The four recipes and what a user may write: other widths, storages, scalings and roundings.

@@ -119,6 +119,38 @@ inline void norm_forward(const RealLayer& l, const Signal& x, Signal& y) {
   }
 }
 
+/// Curves that change by at most what x does, and by a quarter of it for a Sigmoid. In integers the slope of a LeakyReLU is off by
+/// half of 2^-15, the six of a ReLU6 by half a code of x, Sigmoid and Tanh by 2^-20 before they are rounded.
+inline void activation_forward(const RealLayer& l, const Signal& x, Signal& y) {
+  const Op op = l.plan.node.op;
+  const double slope = double(l.plan.node.slope);
+  for (size_t i = 0; i < x.value.size(); ++i) {
+    const double v = x.value[i], e = x.error[i], rounded = l.error.value;
+    const double off = rounded > 0 ? rounded + 0x1p-20 : 0;
+    if (op == Op::kLeakyRelu) {
+      y.value.push_back(v > 0 ? v : slope * v);
+      y.error.push_back(e + rounded + (rounded > 0 ? 0x1p-16 * (std::fabs(v) + e) : 0));
+    } else if (op == Op::kRelu6) {
+      y.value.push_back(std::clamp(v, 0.0, 6.0));
+      y.error.push_back(e + l.error.bias + rounded);
+    } else {
+      y.value.push_back(op == Op::kTanh ? std::tanh(v) : 1 / (1 + std::exp(-v)));
+      y.error.push_back((op == Op::kTanh ? e : e / 4) + off);
+    }
+  }
+}
+
+/// The elements that a Dropout drops of a sample in the first batch of training; none in evaluation, where there is no sample.
+inline void dropout_forward(const RealLayer& l, size_t layer, uint64_t seed, int32_t sample, Signal& x) {
+  if (sample < 0) return;
+  const RandomKey key = random_key(seed, 0, uint32_t(layer) * 8);
+  const double dropped = std::round(double(l.plan.node.drop) * 65536);
+  for (size_t i = 0; i < x.value.size(); ++i) {
+    const double bits = random16(key, uint32_t(sample) * uint32_t(x.value.size()) + uint32_t(i));
+    x.value[i] *= bits < dropped ? 0.0 : 65536 / (65536 - dropped);
+  }
+}
+
 /// A model in double. Its parameters are set by the test.
 struct RealNetwork {
   explicit RealNetwork(const PlanView& plan) : kind(plan.summary.loss) {
@@ -129,7 +161,8 @@ struct RealNetwork {
                         {}});
   }
 
-  Signal forward(Signal x) const {
+  /// `sample`: its number in the first batch of training, or -1 in evaluation.
+  Signal forward(Signal x, int32_t sample = -1) const {
     for (const RealLayer& l : layers) {
       Signal y;
       switch (l.plan.node.op) {
@@ -148,6 +181,14 @@ struct RealNetwork {
           break;
         case Op::kLayerNorm: norm_forward(l, x, y); break;
         case Op::kFlatten: y = x; break;
+        case Op::kLeakyRelu:
+        case Op::kRelu6:
+        case Op::kSigmoid:
+        case Op::kTanh: activation_forward(l, x, y); break;
+        case Op::kDropout:
+          y = x;
+          dropout_forward(l, size_t(&l - layers.data()), seed, sample, y);
+          break;
         case Op::kQuantize:
           y = x;
           for (double& e : y.error) e += l.plan.fused ? 0 : l.error.value;
@@ -159,9 +200,9 @@ struct RealNetwork {
   }
 
   /// Nats of one sample, or its mean squared error against onehot labels.
-  double loss(const float* x, int32_t label) const {
+  double loss(const float* x, int32_t label, int32_t number = -1) const {
     const size_t size = size_t(layers[0].plan.in.size());
-    const std::vector<double> logits = forward({{x, x + size}, std::vector<double>(size)}).value;
+    const std::vector<double> logits = forward({{x, x + size}, std::vector<double>(size)}, number).value;
     double sum = 0;
     if (kind == Loss::kMse) {
       for (size_t i = 0; i < logits.size(); ++i) {
@@ -182,15 +223,16 @@ struct RealNetwork {
     for (int32_t s = 0; s < samples; ++s) {
       const float* sample = x + ptrdiff_t(s) * layers[0].plan.in.size();
       parameter = at + kStep;
-      sum += loss(sample, labels[s]);
+      sum += loss(sample, labels[s], s);
       parameter = at - kStep;
-      sum -= loss(sample, labels[s]);
+      sum -= loss(sample, labels[s], s);
     }
     parameter = at;
     return sum / (2 * kStep * samples);
   }
 
   Loss kind;
+  uint64_t seed = 0;  ///< of Dropout
   std::vector<RealLayer> layers;
 };
 
@@ -231,6 +273,7 @@ inline double sum_unit(const Engine& engine, const LayerPlan& l, int32_t sample)
 /// pass, which makes the scales of operands.
 inline RealNetwork real_network(const Engine& engine) {
   RealNetwork net(engine.plan());
+  net.seed = engine.progress().seed;
   for (RealLayer& l : net.layers) {
     if (!l.plan.node.has_parameters()) continue;
     for (int32_t i = 0; i < l.plan.weights; ++i)

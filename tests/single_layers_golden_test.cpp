@@ -379,6 +379,114 @@ void check_cross_entropy(GoldenRow& row) {
   EXPECT_EQ(errors, row.numbers<int16_t>());
 }
 
+/// Codes of an error, or of what is at an element, on all targets: sums of dx in the width that they may need.
+void check_slopes(ActivationBackward b, const Codes& of, const Codes& dy,
+                  const std::vector<int64_t>& expected) {
+  on_every_target([&](const Kernels& kernels, const char* name) {
+    SCOPED_TRACE(name);
+    std::vector<int64_t> dx(expected.size(), 99);
+    b.count = int32_t(dx.size());
+    b.of = of.data();
+    b.of_element = of.element;
+    b.dy = dy.data();
+    b.dy_element = dy.element;
+    b.dx = dx.data();
+    b.dx_element = Element::kInt64;
+    kernels.activation_backward(b);
+    EXPECT_EQ(dx, expected);
+    std::vector<int32_t> narrow(expected.size(), 99);
+    b.dx = narrow.data();
+    b.dx_element = Element::kInt32;
+    if (std::ranges::any_of(expected, [](int64_t sum) { return sum != int32_t(sum); })) return;
+    kernels.activation_backward(b);
+    EXPECT_EQ(as_wide(narrow), expected);
+  });
+}
+
+void check_sums(ActivationForward f, const Codes& x, const std::vector<int32_t>& expected) {
+  on_every_target([&](const Kernels& kernels, const char* name) {
+    SCOPED_TRACE(name);
+    std::vector<int32_t> sums(expected.size(), 99);
+    f.count = int32_t(sums.size());
+    f.x = x.data();
+    f.x_element = x.element;
+    f.y = sums.data();
+    kernels.activation_forward(f);
+    EXPECT_EQ(sums, expected);
+  });
+}
+
+void check_leaky_relu(GoldenRow& row) {
+  const auto slope = int32_t(row.number());
+  const int64_t bits = row.number(), dy_bits = row.number();
+  const Codes x(bits, row.numbers<int32_t>()), dy(dy_bits, row.numbers<int32_t>());
+  check_sums({.curve = Curve::kLeakyRelu, .parameter = slope}, x, row.numbers<int32_t>());
+  check_slopes({.curve = Curve::kLeakyRelu, .parameter = slope}, x, dy, row.numbers<int64_t>());
+}
+
+void check_relu6(GoldenRow& row) {
+  const int64_t bits = row.number(), dy_bits = row.number();
+  const int32_t six = six_in_codes(row.scale());
+  const Codes x(bits, row.numbers<int32_t>()), dy(dy_bits, row.numbers<int32_t>());
+  EXPECT_EQ(six, row.number());
+  check_sums({.curve = Curve::kRelu6, .parameter = six}, x, row.numbers<int32_t>());
+  const auto expected = row.numbers<int32_t>();
+  on_every_target([&](const Kernels& kernels, const char* name) {
+    SCOPED_TRACE(name);
+    Codes dx(dy_bits, std::vector<int32_t>(expected.size(), 99));
+    kernels.activation_backward({.curve = Curve::kRelu6,
+                                 .count = int32_t(expected.size()),
+                                 .of = x.data(),
+                                 .of_element = x.element,
+                                 .dy = dy.data(),
+                                 .dy_element = dy.element,
+                                 .dx = dx.data(),
+                                 .dx_element = dx.element,
+                                 .parameter = six});
+    EXPECT_EQ(dx.values(), expected);
+  });
+}
+
+void check_curve(GoldenRow& row, Curve curve) {
+  const int64_t bits = row.number(), y_bits = row.number(), dy_bits = row.number();
+  const Multiplier exponent = curve_exponent(curve, row.scale());
+  const Codes x(bits, row.numbers<int32_t>()), dy(dy_bits, row.numbers<int32_t>());
+  const Codes y(y_bits, row.numbers<int32_t>());
+  on_every_target([&](const Kernels& kernels, const char* name) {
+    SCOPED_TRACE(name);
+    Codes found(y_bits, std::vector<int32_t>(y.count, 99));
+    kernels.activation_forward({.curve = curve,
+                                .count = int32_t(y.count),
+                                .x = x.data(),
+                                .x_element = x.element,
+                                .y = found.data(),
+                                .y_element = found.element,
+                                .exponent = exponent,
+                                .max_code = largest_code(y_bits)});
+    EXPECT_EQ(found.values(), y.values());
+  });
+  check_slopes({.curve = curve, .max_code = largest_code(y_bits)}, y, dy, row.numbers<int64_t>());
+}
+
+void check_dropout(GoldenRow& row) {
+  DropElements d;
+  d.key.offset = uint32_t(row.number());
+  d.key.tweak = uint32_t(row.number());
+  d.first_index = uint32_t(row.number());
+  d.dropped = uint32_t(row.number());
+  const int64_t bits = row.number();
+  const auto x = row.numbers<int32_t>(), left = row.numbers<int32_t>();
+  on_every_target([&](const Kernels& kernels, const char* name) {
+    SCOPED_TRACE(name);
+    Codes codes(bits, x);
+    d.x = codes.data();
+    d.element = codes.element;
+    d.count = int32_t(x.size());
+    kernels.drop_elements(d);
+    EXPECT_EQ(codes.values(), left);
+  });
+}
+
 TEST(Golden, SingleLayers) {
   for_each_golden_row("single_layers.txt", [](GoldenRow& row, const std::string& text) {
     SCOPED_TRACE(text);
@@ -393,6 +501,16 @@ TEST(Golden, SingleLayers) {
       check_average_pool(row);
     else if (layer == "entropy")
       check_cross_entropy(row);
+    else if (layer == "leaky")
+      check_leaky_relu(row);
+    else if (layer == "six")
+      check_relu6(row);
+    else if (layer == "sigmoid")
+      check_curve(row, Curve::kSigmoid);
+    else if (layer == "tanh")
+      check_curve(row, Curve::kTanh);
+    else if (layer == "dropout")
+      check_dropout(row);
     else
       ADD_FAILURE() << "there is no layer " << layer;
   });

@@ -34,7 +34,12 @@ std::vector<NamedModel> torch_models() {
            {5, 3},
            {conv1d({.channels = 4, .kernel = 3, .padding = Padding::kSame}), relu(),
             conv_transpose1d({.channels = 5, .kernel = 4, .stride = 3, .padding = 2, .output_padding = 1}),
-            relu(), conv_transpose1d({.channels = 4, .kernel = 2, .padding = 1})}}};
+            relu(), conv_transpose1d({.channels = 4, .kernel = 2, .padding = 1})}},
+          {"activated",
+           {8, 3},
+           {conv1d({.channels = 4, .kernel = 3}), tanh(), conv1d({.channels = 5, .kernel = 2}), relu6(),
+            conv1d({.channels = 4, .kernel = 3}), leaky_relu(), flatten(), linear({.features = 6}), sigmoid(),
+            linear({.features = 5}), leaky_relu({.slope = 0.25f}), linear({.features = 3})}}};
 }
 
 /// One step with learning rate 0: then momentum is the mean gradient.

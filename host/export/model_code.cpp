@@ -158,6 +158,11 @@ std::string node_code(const Node& node) {
     case Op::kGlobalAvgPool1d: return "mantissa::global_avg_pool1d()";
     case Op::kFlatten: return "mantissa::flatten()";
     case Op::kLayerNorm: return fmt::format("mantissa::layer_norm({})", layer_norm_fields(node));
+    case Op::kLeakyRelu: return fmt::format("mantissa::leaky_relu({{.slope = {}}})", cpp_float(node.slope));
+    case Op::kRelu6: return "mantissa::relu6()";
+    case Op::kSigmoid: return "mantissa::sigmoid()";
+    case Op::kTanh: return "mantissa::tanh()";
+    case Op::kDropout: return fmt::format("mantissa::dropout({{.p = {}}})", cpp_float(node.drop));
     case Op::kQuantize:
       return fmt::format("mantissa::quantize({{{}, {}}})", setting_fields(node.activation),
                          setting_fields(node.error));

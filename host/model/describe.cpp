@@ -54,7 +54,12 @@ std::string bad_shape(const Subject& s) {
     case Op::kGlobalAvgPool1d:
     case Op::kFlatten:
     case Op::kQuantize:
-    case Op::kLayerNorm: break;
+    case Op::kLayerNorm:
+    case Op::kLeakyRelu:
+    case Op::kRelu6:
+    case Op::kSigmoid:
+    case Op::kTanh:
+    case Op::kDropout: break;
   }
   return fmt::format("{}: {} arrive, and it takes {}; change the layers before it or the [input]", s.layer,
                      s.error.found, s.error.limit);
@@ -188,6 +193,9 @@ std::string detail_sentence(const Subject& s) {
       return "a fixed scale is positive and finite, or left out; zero_point goes with a fixed scale of an "
              "asym format, and is "
              "one of its codes";
+    case Detail::kSlope: return "the slope of a leaky_relu is from 0 to 1";
+    case Detail::kDropProbability:
+      return "p is the share of elements that dropout sets to 0, from 0 to less than 1 (in steps of 2^-16)";
     case Detail::kLossNeedsLogits:
       return "the loss needs sums of any sign, so the last layer must be linear, a convolution, "
              "layer_norm "
@@ -239,7 +247,8 @@ std::string unsupported(const Subject& s) {
   if (s.error.detail == Detail::kRawAccumulator || s.error.detail == Detail::kFixedScale ||
       s.error.detail == Detail::kGroupScale || s.error.detail == Detail::kWireChannels ||
       s.error.detail == Detail::kNormErrorGroups || s.error.detail == Detail::kNeedsImage ||
-      s.error.detail == Detail::kNeedsSignal)
+      s.error.detail == Detail::kNeedsSignal || s.error.detail == Detail::kSlope ||
+      s.error.detail == Detail::kDropProbability)
     return fmt::format("{}: {}", s.layer, detail_sentence(s));
   return fmt::format("{}: this version does not build it: {}", s.layer, detail_sentence(s));
 }

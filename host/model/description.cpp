@@ -29,6 +29,8 @@ constexpr IntegerRange kBits{2, 16};
 constexpr NumberRange kFixedScale{1e-30, 1e30};
 constexpr IntegerRange kZeroPoint{-32768, 32767};
 constexpr NumberRange kEpsilon{0.0, 1.0};
+constexpr NumberRange kSlope{0.0, 1.0};
+constexpr NumberRange kDropProbability{0.0, 0.9999};
 
 void read_input(const TomlReader& input, Description& d) {
   input.allow({"steps", "height", "width", "channels", "layout"});
@@ -270,6 +272,16 @@ Pool2dOptions read_pool2d(const TomlReader& layer) {
   return options;
 }
 
+Node read_leaky_relu(const TomlReader& layer) {
+  layer.allow({"type", "name", "slope"});
+  return leaky_relu({.slope = static_cast<float>(layer.number("slope", kSlope, 0.01))});
+}
+
+Node read_dropout(const TomlReader& layer) {
+  layer.allow({"type", "name", "p"});
+  return dropout({.p = static_cast<float>(layer.number("p", kDropProbability, 0.5))});
+}
+
 Node read_plain(const TomlReader& layer, Node node) {
   layer.allow({"type", "name"});
   return node;
@@ -290,6 +302,11 @@ Node read_node(const TomlReader& layer, Op op) {
     case Op::kFlatten: return read_plain(layer, flatten());
     case Op::kQuantize: return read_quantize(layer);
     case Op::kLayerNorm: return read_layer_norm(layer);
+    case Op::kLeakyRelu: return read_leaky_relu(layer);
+    case Op::kRelu6: return read_plain(layer, relu6());
+    case Op::kSigmoid: return read_plain(layer, sigmoid());
+    case Op::kTanh: return read_plain(layer, mantissa::tanh());
+    case Op::kDropout: return read_dropout(layer);
   }
   return {};
 }

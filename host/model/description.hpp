@@ -34,7 +34,10 @@
 //   type = "layer_norm"           # epsilon (default 1e-5), bias, trainable
 //   type = "quantize"             # format ("asym8", "bfp8", "sym4/16"; or bits), scale (constant, with zero_point), scaling ("dynamic",
 //                                 # "delayed"), rounding; and each with error_ before it; what is left out is as the recipe says
-//   type = "relu" | "flatten" | "global_avg_pool1d"     # the last one of images, too
+//   type = "relu" | "relu6" | "sigmoid" | "tanh" | "flatten"
+//   type = "global_avg_pool1d"    # of images, too
+//   type = "leaky_relu"           # slope (default 0.01)
+//   type = "dropout"              # p (default 0.5): the share of elements that are 0 in training
 //   type = "max_pool1d" | "avg_pool1d"   # kernel, stride (default: as kernel), padding (up to half of it; an average counts its zeros)
 //   type = "max_pool2d" | "avg_pool2d"   # the same, each a number or [rows, columns]
 //

@@ -23,6 +23,11 @@ inline constexpr Named<Op> kOps[] = {
     {"flatten", Op::kFlatten},
     {"quantize", Op::kQuantize},
     {"layer_norm", Op::kLayerNorm},
+    {"leaky_relu", Op::kLeakyRelu},
+    {"relu6", Op::kRelu6},
+    {"sigmoid", Op::kSigmoid},
+    {"tanh", Op::kTanh},
+    {"dropout", Op::kDropout},
 };
 
 /// kExplicit is written as numbers.

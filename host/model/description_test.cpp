@@ -170,6 +170,27 @@ TEST(Description, FormatsBetweenLayersAreReadAndWritten) {
   EXPECT_EQ(again.loss, Loss::kMse);
 }
 
+TEST(Description, ActivationsAreReadAndWritten) {
+  const Description d = parse_description(
+      "name = 'curves'\n[input]\nchannels = 4\n"
+      "[[layer]]\ntype = 'leaky_relu'\n[[layer]]\ntype = 'leaky_relu'\nslope = 0.3\n[[layer]]\ntype = "
+      "'relu6'\n"
+      "[[layer]]\ntype = 'sigmoid'\n[[layer]]\ntype = 'tanh'\n[[layer]]\ntype = 'dropout'\n"
+      "[[layer]]\ntype = 'dropout'\np = 0.25\n[[layer]]\ntype = 'linear'\nfeatures = 2\n",
+      "m.toml");
+  const std::vector<Node> expected = {leaky_relu({.slope = 0.01f}),
+                                      leaky_relu({.slope = 0.3f}),
+                                      relu6(),
+                                      sigmoid(),
+                                      mantissa::tanh(),
+                                      dropout({.p = 0.5f}),
+                                      dropout({.p = 0.25f}),
+                                      linear({.features = 2})};
+  EXPECT_EQ(d.nodes, expected);
+  EXPECT_EQ(d.layer_names[1], "leaky_relu2");
+  EXPECT_EQ(parse_description(write_description(d), "written").nodes, expected);
+}
+
 TEST(Description, QuantizeNamesAnyFormat) {
   const std::string head = "name = 'q'\n[input]\nchannels = 16\n[[layer]]\ntype = 'quantize'\n";
   const std::string tail = "[[layer]]\ntype = 'linear'\nfeatures = 2\n";

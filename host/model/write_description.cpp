@@ -81,6 +81,8 @@ std::string attributes(const Node& node) {
     case Op::kLayerNorm:
       return fmt::format("epsilon = {}\n{}", number_text(node.epsilon), parameter_keys(node));
     case Op::kQuantize: return setting_keys(node.activation, "") + setting_keys(node.error, "error_");
+    case Op::kLeakyRelu: return fmt::format("slope = {}\n", number_text(node.slope));
+    case Op::kDropout: return fmt::format("p = {}\n", number_text(node.drop));
     case Op::kMaxPool1d:
     case Op::kAvgPool1d:
       return fmt::format("kernel = {}\nstride = {}\npadding = {}\n", node.kernel, node.stride, node.pad_left);
@@ -90,6 +92,9 @@ std::string attributes(const Node& node) {
           "kernel = {}\nstride = {}\npadding = {}\n", size_text(node.vertical.kernel, node.kernel),
           size_text(node.vertical.stride, node.stride), size_text(node.vertical.pad_top, node.pad_left));
     case Op::kRelu:
+    case Op::kRelu6:
+    case Op::kSigmoid:
+    case Op::kTanh:
     case Op::kGlobalAvgPool1d:
     case Op::kFlatten: return "";
   }

@@ -51,6 +51,11 @@ class Walk {
               ? "kept packed; read into the operand, forward and again on the way back"
               : "kept packed; read into the operand");
     if (l.node.op == Op::kQuantize) add_quantize(i);
+    if (l.node.is_activation())
+      add(name, format_of(l.x), kept_format(l.y), "a step of its own: one more rounding");
+    if (l.node.op == Op::kDropout)
+      add(name, format_of(l.x), format_of(l.y),
+          "nothing: in training codes become zero, and the scale grows instead of those that stay");
     if (l.node.has_parameters()) add_parameters(i);
     if (l.node.makes_sums() && is_logits(l.y))
       add(name, "sums", plan_.summary.loss == Loss::kMse ? "mean squared error" : "softmax and cross-entropy",

@@ -29,6 +29,7 @@ std::string_view reduction_name(Reduction reduction) {
     case Reduction::kNorm: return "norm";
     case Reduction::kNormSquares: return "norm, squares";
     case Reduction::kNormBackward: return "norm, backward";
+    case Reduction::kSlope: return "slope";
   }
   return "";
 }

@@ -112,7 +112,11 @@ class Walk {
           fmt::format("2^{} of the sums", l.logits_shift));
     if (l.node.makes_sums() && !is_logits(l.y))
       add_wire("forward", name(i, "output"), sums(i, reduction), l.y);
-    if (l.node.op == Op::kQuantize && !l.fused) add_wire("forward", name(i, "output"), format_of(l.x), l.y);
+    if (l.node.op == Op::kLeakyRelu) add_wire("forward", name(i, "output"), sums(i, Reduction::kSlope), l.y);
+    const bool rounds_codes = (l.node.op == Op::kQuantize && !l.fused) || l.node.op == Op::kRelu6;
+    if (rounds_codes) add_wire("forward", name(i, "output"), format_of(l.x), l.y);
+    if (l.node.is_bounded())
+      add("forward", name(i, "output"), "powers of two", format_of(l.y), kHalfUp, scaling_of(l.y));
   }
 
   void add_loss() {
@@ -134,7 +138,9 @@ class Walk {
       return add_wire("backward", where, sums(i, Reduction::kNormBackward), l.dx);
     }
     if (l.node.op == Op::kQuantize) return add_wire("backward", where, format_of(l.dy), l.dx);
-    const Reduction reduction = l.node.has_parameters() ? Reduction::kBackward : Reduction::kPool;
+    const Reduction reduction = l.node.has_parameters()  ? Reduction::kBackward
+                                : l.node.is_activation() ? Reduction::kSlope
+                                                         : Reduction::kPool;
     add_wire("backward", where, sums(i, reduction, true), l.dx);
   }
 

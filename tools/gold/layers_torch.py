@@ -49,6 +49,9 @@ def networks(torch):
     yield "transposed", (5, 3), 48, True, nn.Sequential(
         nn.Conv1d(3, 4, 3, padding=1), nn.ReLU(), nn.ConvTranspose1d(4, 5, 4, stride=3, padding=2, output_padding=1), nn.ReLU(),
         nn.ConvTranspose1d(5, 4, 2, stride=1, padding=1), StepMajor())
+    yield "activated", (8, 3), 3, False, nn.Sequential(
+        nn.Conv1d(3, 4, 3), nn.Tanh(), nn.Conv1d(4, 5, 2), nn.ReLU6(), nn.Conv1d(5, 4, 3), nn.LeakyReLU(), StepMajor(),
+        nn.Linear(12, 6), nn.Sigmoid(), nn.Linear(6, 5), nn.LeakyReLU(0.25), nn.Linear(5, 3))
 
 
 def stored(tensor):
@@ -64,7 +67,8 @@ def lines():
     rows = []
     for name, (steps, channels), classes, has_values, network in networks(torch):
         for p in network.parameters():  # values that float32 holds
-            p.data = (p.data + 0.1 * torch.randn_like(p)).float().double()
+            spread = 4 if name == "activated" else 1  # so that ReLU6 meets its six
+            p.data = (spread * (p.data + 0.1 * torch.randn_like(p))).float().double()
         x = torch.randn(SAMPLES, steps, channels).float().double()
         labels, values = torch.arange(SAMPLES) % classes, torch.randn(SAMPLES, classes).float().double()
         outputs = network(x.transpose(1, 2))

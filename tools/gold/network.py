@@ -308,8 +308,9 @@ class Network:
 
     def step(self, x, target, step=0, sample=0, calibrating=False):
         """Loss in Q24, sums, and the gradients of all parameters."""
-        for wire in self.wires():
-            wire.begin(step, sample)
+        drawing = [s.layer for s in self.stages if hasattr(s.layer, "begin")]
+        for part in self.wires() + drawing:
+            part.begin(step, sample)
         logits = self.forward(x, calibrating)
         loss, dy = self.loss(logits, target, calibrating)
         gradients = []

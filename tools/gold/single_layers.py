@@ -9,8 +9,14 @@ mantissa and exponent. R is rounding (0 half away, 1 half even, 2 floor, 3 stoch
     transposed  inputs, outputs, kernel, stride, padding, output_padding, steps; then as conv
     max      channels, kernel, stride, steps; bits of x, dy; whether x has passed a ReLU; x, dy; y, dx (sums if windows overlap)
     average  the same, but y are sums; then scale of x, and y's R, scale, bits, codes. A global one has all steps in a window.
+    leaky    slope in 2^-15; bits of x, dy; x, dy; sums of y, dx
+    six      bits of x, dy; scale of x; x, dy; six in codes; sums of y; codes of dx
+    sigmoid  bits of x, y, dy; scale of x; x, dy; codes of y; sums of dx
+    tanh     the same
+    dropout  key, number of the first element, how many of 2^16 are dropped; bits of x; x; what is left
     entropy  classes, bits of the errors, label, scale; logits; loss Q24, prediction, codes of the errors
 """
+from activations import dropped, leaky, sigmoid, sigmoid_slope, six_codes, tanh, tanh_slope
 from draws import Draws
 from exact import cross_entropy, nearest_scale, over, random_key, times
 from formats import ROUNDINGS, dynamic_scale, requantize
@@ -148,8 +154,42 @@ def entropy_row(draws, bits):
     return text("entropy", classes, bits, label, scale, logits, loss, logits.index(max(logits)), errors)
 
 
+def leaky_row(draws, bits, dy_bits, n):
+    x, dy, slope = codes(draws, bits, n), codes(draws, dy_bits, n), draws.one_of((0, 1, 328, 2 ** 15, draws.between(0, 2 ** 15)))
+    return text("leaky", slope, bits, dy_bits, x, dy, [leaky(c, c, slope) for c in x], [leaky(c, d, slope) for c, d in zip(x, dy)])
+
+
+def six_row(draws, bits, dy_bits, n):
+    x, dy = codes(draws, bits, n), codes(draws, dy_bits, n)
+    scale = draws.scale(-30 - bits, -24)
+    six = six_codes(scale)
+    return text("six", bits, dy_bits, scale, x, dy, six, [min(max(c, 0), six) for c in x],
+                [d if 0 < c < six else 0 for c, d in zip(x, dy)])
+
+
+def curve_row(draws, bits, dy_bits, n):
+    name, curve, slope = draws.one_of((("sigmoid", sigmoid, sigmoid_slope), ("tanh", tanh, tanh_slope)))
+    x, dy, y_bits = codes(draws, bits, n), codes(draws, dy_bits, n), draws.between(2, 16)
+    scale, high = draws.scale(-32 - bits, -20), 2 ** (y_bits - 1) - 1
+    y = [curve(c, scale, high) for c in x]
+    return text(name, bits, y_bits, dy_bits, scale, x, dy, y, [d * slope(c, high) for c, d in zip(y, dy)])
+
+
+def dropout_row(draws, bits, dy_bits, n):
+    key, first = random_key(SEED, draws.between(0, 1000), 8 * draws.between(0, 9)), draws.between(0, 99)
+    x, threshold = codes(draws, bits, n), draws.one_of((0, 1, 2 ** 15, 2 ** 16 - 1, draws.between(0, 2 ** 16 - 1)))
+    return text("dropout", key, first, threshold, bits, x, dropped(key, first, threshold, x))
+
+
 def lines():
-    draws = Draws(SEED)
+    yield from layer_lines(Draws(SEED))
+    draws = Draws(SEED + 1)  # of its own, so that the rows above stay
+    for make in (leaky_row, six_row, curve_row, curve_row, dropout_row):
+        for _ in range(40):
+            yield make(draws, draws.between(2, 16), draws.between(2, 16), draws.between(1, 40))
+
+
+def layer_lines(draws):
     for number in range(120):
         conv, steps = random_conv(draws, number % 4 == 0)
         kind = number % 3  # 8-bit operands, operands of 16 bits, whose sums have 64, and a mixture

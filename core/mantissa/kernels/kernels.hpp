@@ -1,6 +1,7 @@
 // A set of kernels: what the engine calls. A table of functions, so that a host chooses at run time and firmware links
 // only what its constant table names. Every set gives the same bits as kernels_ref.
 #pragma once
+#include "mantissa/kernels/activation.hpp"
 #include "mantissa/kernels/depthwise.hpp"
 #include "mantissa/kernels/gemm.hpp"
 #include "mantissa/kernels/gradient.hpp"
@@ -37,6 +38,9 @@ struct Kernels {
   void (*norm_forward)(const NormForward&) = nullptr;
   NormSeen (*norm_backward)(const NormBackward&) = nullptr;
   void (*norm_gradient)(const NormGradient&) = nullptr;
+  void (*activation_forward)(const ActivationForward&) = nullptr;
+  void (*activation_backward)(const ActivationBackward&) = nullptr;
+  void (*drop_elements)(const DropElements&) = nullptr;
   KeptSeen (*keep_sums)(const KeepSums&) = nullptr;
   uint64_t (*read_kept)(const ReadKept&) = nullptr;
   void (*read_weights)(const ConstTensorView& weights, const TensorView& operand) = nullptr;
@@ -68,6 +72,9 @@ struct RefKernels {
   static void norm_forward(const NormForward& f);
   static NormSeen norm_backward(const NormBackward& b);
   static void norm_gradient(const NormGradient& g);
+  static void activation_forward(const ActivationForward& f);
+  static void activation_backward(const ActivationBackward& b);
+  static void drop_elements(const DropElements& d);
   static constexpr auto keep_sums = &mantissa::keep_sums;
   static constexpr auto read_kept = &mantissa::read_kept;
   static constexpr auto read_weights = &mantissa::read_weights;
@@ -98,6 +105,9 @@ inline constexpr Kernels kernels_of = {
     .norm_forward = Set::norm_forward,
     .norm_backward = Set::norm_backward,
     .norm_gradient = Set::norm_gradient,
+    .activation_forward = Set::activation_forward,
+    .activation_backward = Set::activation_backward,
+    .drop_elements = Set::drop_elements,
     .keep_sums = Set::keep_sums,
     .read_kept = Set::read_kept,
     .read_weights = Set::read_weights,

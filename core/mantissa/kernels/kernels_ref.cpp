@@ -1,6 +1,7 @@
 // The reference set: the plain loops, compiled for whatever the target is.
 #include "mantissa/kernels/kernels.hpp"
 
+#include "mantissa/kernels/activation-inl.hpp"
 #include "mantissa/kernels/layer_norm-inl.hpp"
 
 #define MANTISSA_KERNEL_NAMESPACE ref
@@ -86,6 +87,19 @@ NormSeen RefKernels<kOperands>::norm_backward(const NormBackward& b) {
 template <Operands kOperands>
 void RefKernels<kOperands>::norm_gradient(const NormGradient& g) {
   return ref::norm_gradient<kOperands>(g);
+}
+
+template <Operands kOperands>
+void RefKernels<kOperands>::activation_forward(const ActivationForward& f) {
+  return ref::activation_forward<kOperands>(f);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::activation_backward(const ActivationBackward& b) {
+  return ref::activation_backward<kOperands>(b);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::drop_elements(const DropElements& d) {
+  return ref::drop_elements<kOperands>(d);
 }
 
 template struct RefKernels<Operands::kAny>;

@@ -128,6 +128,44 @@ void Engine::probed(StepKind kind, int32_t layer, Body&& body) const {
   probe_.end(probe_.context, kind, layer);
 }
 
+/// Sums of one term each, of a sample.
+struct Engine::Elements {
+  const Wire& to;
+  const ProductPlan& product;
+  Scale unit;
+  Shape shape;
+  int32_t sample = 0, worker = 0;
+  const Wire* mask = nullptr;  ///< a wire that has passed a ReLU: where it is 0 the sums become 0
+};
+
+/// Calls make(first, count, sums) for the elements of a tile at a time, and rounds what it makes.
+template <class Make>
+void Engine::round_elements(const Elements& e, Make make) {
+  const int32_t columns = e.shape.channels;
+  clear_halo(e.to.tensor, e.sample);
+  for (int32_t row = 0; row < e.shape.steps; row += e.product.tile_rows) {
+    const int32_t left = e.shape.steps - row;
+    FinishSums finish;
+    finish.sums = data<>(e.product.tile, e.worker);
+    finish.element = e.product.accumulator;
+    finish.rows = left < e.product.tile_rows ? left : e.product.tile_rows;
+    finish.columns = finish.stride = finish.mask_stride = columns;
+    make(row * columns, finish.rows * columns, finish.sums);
+    if (e.mask != nullptr) {
+      finish.mask_element = plan_.tensors[size_t(e.mask->tensor)].element;
+      finish.mask = at(data<>(e.mask->tensor, e.sample), finish.mask_element, ptrdiff_t(row) * columns);
+    }
+    round_wire(e.to, sum_rows(e.product, e.unit,
+                              {.sample = e.sample,
+                               .row = row,
+                               .rows = finish.rows,
+                               .columns = columns,
+                               .code_stride = columns,
+                               .magnitude = kernels_->finish_sums(finish),
+                               .worker = e.worker}));
+  }
+}
+
 /// What the update of one parameter tensor needs, made once before its rows are updated.
 struct Engine::ParameterUpdate {
   int16_t tensor = -1, slot = -1, momentum = -1, momentum_slot = -1;

@@ -160,8 +160,14 @@ class Engine {
   void backward_norm(const LayerPlan& l, int32_t sample, int32_t worker);
   void norm_gradient_rows(const LayerPlan& l, int32_t worker);
   NormStep norm_step(const LayerPlan& l, int32_t sample, int32_t step, int32_t worker) const;
+  struct Elements;
+  template <class Make>
+  void round_elements(const Elements& e, Make make);
   void requantize(const Wire& from, const Wire& to, const ProductPlan& product, Shape shape, int32_t sample,
                   int32_t worker);
+  void forward_activation(const LayerPlan& l, int32_t sample, int32_t worker);
+  void backward_activation(const LayerPlan& l, int32_t sample, int32_t worker);
+  void drop(const LayerPlan& l, const Wire& from, const Wire& to, int32_t sample) const;
   SumRows sum_rows(const ProductPlan& product, Scale unit, SumRows rows) const;
   void round_sums(const Wire& wire, const SumRows& s);
   void round_wire(const Wire& wire, const SumRows& s);

@@ -13,7 +13,9 @@ void Engine::clear_halo(int16_t tensor, int32_t sample) const {
 }
 
 Scale Engine::wire_scale(const Wire& wire, int32_t sample) const {
-  return wire.slot < 0 ? wire.factor : state(wire.slot, is_dynamic(wire) ? sample : 0).scale * wire.factor;
+  const Scale s =
+      wire.slot < 0 ? wire.factor : state(wire.slot, is_dynamic(wire) ? sample : 0).scale * wire.factor;
+  return training_ ? s * wire.training_factor : s;
 }
 
 /// Of the operands. Stored codes wider than the operand lose their lower bits, so an operand's step is larger. Operands of float32
@@ -29,7 +31,8 @@ Scale Engine::forward_unit(const LayerPlan& l, int32_t sample) const {
   if (plan_.summary.is_float) return {};
   const Scale x = wire_scale(l.x, sample);
   if (l.node.op == Op::kLayerNorm) return weight_scale(l).shifted(-normalized_bits(l.in.channels));
-  if (l.node.op == Op::kQuantize) return x;
+  if (l.node.op == Op::kQuantize || l.node.op == Op::kRelu6) return x;
+  if (l.node.op == Op::kLeakyRelu) return x.shifted(-kSlopeBits);
   return l.node.has_parameters() ? x * weight_scale(l) : x / Scale::normalized(uint32_t(l.node.window()), 0);
 }
 
@@ -73,7 +76,7 @@ void Engine::collect(const Wire& wire, Scale unit) {
     counter.wire = {};
     counter.wire_below = 0;
   }
-  s.unit = seen_unit(wire, unit);
+  if (training_) s.unit = seen_unit(wire, unit);  // in evaluation a Dropout leaves another one
 }
 
 /// Weights as codes, from float32 or codes with many scales (scale from their largest magnitude), or from wider stored codes.
@@ -192,6 +195,8 @@ void Engine::run_forward(const LayerPlan& l) {
     parallel(count_, int64_t(count_) * l.in.size() * 16, [&](int32_t s, int32_t worker) {
       if (l.node.op == Op::kLayerNorm) return forward_norm(l, s, worker);
       if (l.node.op == Op::kQuantize) return requantize(l.x, l.y, l.forward, l.out, s, worker);
+      if (l.node.is_activation()) return forward_activation(l, s, worker);
+      if (l.node.op == Op::kDropout) return drop(l, l.x, l.y, s);
       forward_pool(l, s, worker);
     });
   } else {
@@ -371,25 +376,15 @@ void Engine::round_sums(const Wire& wire, const SumRows& s) {
 void Engine::requantize(const Wire& from, const Wire& to, const ProductPlan& product, Shape shape,
                         int32_t sample, int32_t worker) {
   const Tensor& t = plan_.tensors[size_t(from.tensor)];
-  clear_halo(to.tensor, sample);
-  for (int32_t row = 0; row < shape.steps; row += product.tile_rows) {
-    const int32_t rows = row + product.tile_rows > shape.steps ? shape.steps - row : product.tile_rows;
-    int32_t* sums = data<int32_t>(product.tile, worker);
-    const void* codes = at(data<>(from.tensor, sample), t.element, ptrdiff_t(row) * shape.channels);
-    widen(codes, t.element, rows * shape.channels, sums);
-    FinishSums finish;
-    finish.sums = sums;
-    finish.rows = rows;
-    finish.columns = finish.stride = shape.channels;
-    round_wire(to, sum_rows(product, wire_scale(from, sample),
-                            {.sample = sample,
-                             .row = row,
-                             .rows = rows,
-                             .columns = shape.channels,
-                             .code_stride = shape.channels,
-                             .magnitude = kernels_->finish_sums(finish),
-                             .worker = worker}));
-  }
+  const Elements elements = {.to = to,
+                             .product = product,
+                             .unit = wire_scale(from, sample),
+                             .shape = shape,
+                             .sample = sample,
+                             .worker = worker};
+  round_elements(elements, [&](int32_t first, int32_t count, void* sums) {
+    widen(at(data<>(from.tensor, sample), t.element, first), t.element, count, static_cast<int32_t*>(sums));
+  });
 }
 
 }  // namespace mantissa

@@ -249,6 +249,35 @@ TEST(Engine, EvaluationBetweenBatchesChangesNoTraining) {
   }
 }
 
+/// Behind a Dropout the scale in evaluation is another one: neither it nor the units of sums may stay.
+TEST(Engine, EvaluationWithinABatchChangesNoTraining) {
+  const NamedModel m = {"dropped",
+                        {16, 3},
+                        {conv1d({.channels = 6, .kernel = 3}), relu(), dropout(),
+                         conv1d({.channels = 4, .kernel = 3}), global_avg_pool1d(), linear({.features = 3})}};
+  for (const NamedRecipe& r : all_recipes()) {
+    const RunOptions o = {.batch = 6, .micro_batch = 2};
+    const HeapPlan plan(m.model(), r.recipe, o.plan_options());
+    const Toy toy(m.input, 3, 12, 3);
+    const auto hash_after = [&](bool evaluates) {
+      GuardedArena arena(plan.summary.arena_bytes);
+      Engine engine = Engine::bind(plan.view(), arena.bytes(), kernels_ref).value;
+      engine.initialize(1);
+      engine.set_input_range(1.5f);
+      for (int32_t first : {0, 6}) {
+        const float* x = toy.x.data() + first * m.input.size();
+        const int32_t* labels = toy.labels.data() + first;
+        engine.begin_batch(6, o.settings, x, labels[0]);
+        for (int32_t s = 0; s < 6; s += 2) engine.accumulate(x + s * m.input.size(), labels + s, 2);
+        if (evaluates) engine.evaluate(toy.x.data(), toy.labels.data(), 2, nullptr);
+        engine.end_batch();
+      }
+      return engine.state_hash();
+    };
+    EXPECT_EQ(hash_after(true), hash_after(false)) << r.name;
+  }
+}
+
 /// The codes that each step of a training wrote, seen before another step takes their memory.
 struct LargestCodes {
   Engine* engine;

@@ -24,6 +24,7 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   const bool dynamic = !is_float && plan.summary.scaling == Scaling::kDynamic;
   bool max = false, average = false, max_error = false, average_error = false, overlap = false;
   bool norm = false, norm_error = false, norm_trains = false;
+  bool curve = false, curve_error = false, drops = false;
   bool kept = false, granules = false, depthwise = false, depthwise_trains = false;
   bool integer_update = false, float_update = false, float_weights = false, coded_gradient = false;
   for (const LayerPlan& l : plan.layers) {
@@ -34,6 +35,9 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
     norm |= is_norm;
     norm_error |= is_norm && l.passes_error;
     norm_trains |= is_norm && l.trains;
+    curve |= l.node.is_activation();
+    curve_error |= l.node.is_activation() && l.passes_error;
+    drops |= l.node.op == Op::kDropout;
     const bool overlaps = l.node.windows_overlap();
     max |= is_max;
     average |= is_average;
@@ -66,6 +70,9 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   body(k.norm_forward, norm);
   body(k.norm_backward, norm_error);
   body(k.norm_gradient, norm_trains);
+  body(k.activation_forward, curve);
+  body(k.activation_backward, curve_error);
+  body(k.drop_elements, drops && plan.summary.mode == PlanMode::kTrain);
   body(k.keep_sums, kept);
   body(k.read_kept, kept);
   body(k.read_weights, granules);

@@ -30,6 +30,11 @@ enum class Op : uint8_t {
   kConv2d,
   kMaxPool2d,
   kAvgPool2d,
+  kLeakyRelu,
+  kRelu6,
+  kSigmoid,
+  kTanh,
+  kDropout,
 };
 enum class Loss : uint8_t { kCrossEntropy, kMse };
 enum class Padding : uint8_t { kValid, kSame, kExplicit };
@@ -90,6 +95,8 @@ struct Node {
   Output output = Output::kCodes;
   WireSetting activation = {}, error = {};  ///< Quantize
   float epsilon = 0.0f;                     ///< LayerNorm
+  float slope = 0.0f;                       ///< LeakyReLU
+  float drop = 0.0f;                        ///< Dropout: probability
 
   constexpr bool operator==(const Node&) const = default;
   constexpr bool is_transposed() const { return op == Op::kConvTranspose1d; }
@@ -107,8 +114,14 @@ struct Node {
   /// Elements of a window, of one channel.
   constexpr int32_t window() const { return kernel * vertical.kernel; }
   constexpr bool windows_overlap() const { return stride < kernel || vertical.stride < vertical.kernel; }
+  /// Whether its outputs lie within +-1, so that their codes have the fixed scale 1 / max.
+  constexpr bool is_bounded() const { return op == Op::kSigmoid || op == Op::kTanh; }
+  /// Whether it is a function of one element, with a wire of its own.
+  constexpr bool is_activation() const { return op == Op::kLeakyRelu || op == Op::kRelu6 || is_bounded(); }
   /// Whether it makes sums, which are rounded once, into its wire.
   constexpr bool makes_sums() const { return has_parameters() || is_average(); }
+  /// Whether a Quantize behind it finds sums: those, or the sums of one term that LeakyReLU and ReLU6 make of codes.
+  constexpr bool rounds_sums() const { return makes_sums() || (is_activation() && !is_bounded()); }
 };
 
 /// y[O] = W[O,I] x[I] + b[O].  Needs a vector: flatten or pool a signal first.
@@ -275,6 +288,23 @@ constexpr Node avg_pool2d(Pool2dOptions o) { return pool2d(Op::kAvgPool2d, o); }
 /// Over all steps of a signal, all pixels of an image.
 constexpr Node global_avg_pool1d() { return {.op = Op::kGlobalAvgPool1d}; }
 constexpr Node relu() { return {.op = Op::kRelu}; }
+/// y = x > 0 ? x : slope * x. Integers have a slope of 15 bits behind the point.
+struct LeakyReluOptions {
+  float slope = 0.01f;  ///< 0 to 1
+};
+constexpr Node leaky_relu(LeakyReluOptions o = {}) { return {.op = Op::kLeakyRelu, .slope = o.slope}; }
+/// y = min(max(x, 0), 6).
+constexpr Node relu6() { return {.op = Op::kRelu6}; }
+/// y = 1 / (1 + e^-x).
+constexpr Node sigmoid() { return {.op = Op::kSigmoid}; }
+constexpr Node tanh() { return {.op = Op::kTanh}; }
+
+/// In training y = 0 with the probability p, else x / (1 - p); otherwise y = x. p counts in steps of 2^-16, nearest. What is dropped
+/// depends on seed, step, sample in the batch and element alone.  Source: Srivastava et al. 2014; PyTorch's Dropout.
+struct DropoutOptions {
+  float p = 0.5f;  ///< from 0 to less than 1
+};
+constexpr Node dropout(DropoutOptions o = {}) { return {.op = Op::kDropout, .drop = o.p}; }
 constexpr Node flatten() { return {.op = Op::kFlatten}; }
 
 /// A model as the planner reads it. The loss reads the last layer's outputs: CrossEntropy after a Softmax of its own, or MSE.

@@ -85,6 +85,7 @@ struct Wire {
   int16_t tensor = -1;
   int16_t slot = -1;
   Scale factor;
+  Scale training_factor;                ///< of the scale in training only: what Dropout makes larger
   bool fixed = false;                   ///< the state keeps its initial value, one
   Scaling scaling = Scaling::kDelayed;  ///< of the operand's scale
   Rounding rounding = Rounding::kHalfAway;
@@ -140,6 +141,7 @@ struct LayerPlan {
   int16_t float_tile = -1;          ///< float sums beside integer ones: a fused update with dynamic scales
   int32_t logits_shift = 0;         ///< bits dropped from 64-bit logits
   int32_t gradient_shift = 0;       ///< bits dropped from 64-bit gradient sums before the update
+  int32_t share = 0;                ///< LeakyReLU: slope in 2^-15; Dropout: elements dropped of 2^16
   ProductPlan forward, backward, gradient;
   int32_t bias_limit = 0;  ///< largest |bias| in accumulator units
 
@@ -153,6 +155,10 @@ struct LayerPlan {
   }
   /// Weights of one row of the window.
   constexpr int32_t row_fan_in() const { return fan_in / node.vertical.kernel; }
+  /// Whether a step makes dx from dy: in a tensor of its own, or in place.
+  constexpr bool has_backward() const {
+    return passes_error && (dx.tensor != dy.tensor || node.op == Op::kDropout);
+  }
   /// Steps over which a sample's weight gradient is summed.
   constexpr int32_t gradient_steps() const { return node.is_transposed() ? in.steps : out.steps; }
   /// Whether channels do not mix, one output for each input.
@@ -188,6 +194,7 @@ enum class Reduction : uint8_t {
   kNorm,          ///< channels less their mean, times their number
   kNormSquares,   ///< what the deviation is the root of
   kNormBackward,  ///< errors less what mean and deviation take of them
+  kSlope,         ///< a code, or an error, times the slope of an activation
 };
 
 /// Why a sum cannot overflow: terms * a_max * b_max + extra < 2^(bits - 1), or the same for each block of it.

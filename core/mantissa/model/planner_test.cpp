@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <random>
 
 #include "tests/training_run.hpp"
@@ -76,6 +77,11 @@ TEST(Planner, RefusesModels) {
                4, 6);
   expect_error(plan_error(one_layer({10, 6}, conv1d({.channels = 4, .groups = 3}))), ErrorCode::kBadGroups, 0,
                3, 4);
+  for (const float slope : {-0.1f, 1.5f, std::numeric_limits<float>::quiet_NaN()})
+    expect_error(plan_error(one_layer({1, 6}, leaky_relu({.slope = slope}))), ErrorCode::kUnsupported, 0, 0);
+  for (const float p : {-0.1f, 1.0f, 0.999999f, std::numeric_limits<float>::quiet_NaN()})
+    expect_error(plan_error(one_layer({1, 6}, dropout({.p = p}))), ErrorCode::kUnsupported, 0, 0);
+  expect_error(plan_error({"", {1, 6}, {linear({.features = 3}), sigmoid()}}), ErrorCode::kUnsupported, 1, 0);
   expect_error(plan_error({"", {10, 6}, {conv1d({.channels = 2})}}), ErrorCode::kNotAClassifier, 0, 10);
   EXPECT_FALSE(plan_error({"", {10, 6}, {conv1d({.channels = 2})}, Loss::kMse}));
   expect_error(

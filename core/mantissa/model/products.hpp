@@ -300,6 +300,28 @@ constexpr void make_quantize(Draft& d, int32_t i, LayerPlan& l) {
     add_tile(d, i, l.backward, l.in.channels, l.in.steps, d.stages(l.dx));
 }
 
+/// The largest slope, in units of the sums: 2^15, or that of the curve at y in codes up to `largest`.
+constexpr int32_t largest_slope(Op op, int32_t largest) {
+  if (op == Op::kLeakyRelu) return 1 << kSlopeBits;
+  return op == Op::kSigmoid ? largest / 2 * (largest - largest / 2) : largest * largest;
+}
+
+/// Sums of one term forward and backward, but for what is only selected, and for codes that are made at once.
+constexpr Error make_activation(Draft& d, int32_t i, LayerPlan& l) {
+  const Op op = l.node.op;
+  if (!l.node.is_bounded()) {
+    if (op == Op::kLeakyRelu)
+      if (Error e = add_proof(d, Reduction::kSlope, i, 1, d.max_code(l.x), 1 << kSlopeBits, 0, l.forward))
+        return e;
+    add_tile(d, i, l.forward, l.out.channels, l.out.steps, d.stages(l.y));
+  }
+  if (!l.passes_error || op == Op::kRelu6) return {};
+  const int32_t slope = d.summary.is_float ? 0 : largest_slope(op, d.max_code(l.y));
+  if (Error e = add_proof(d, Reduction::kSlope, i, 1, d.max_code(l.dy), slope, 0, l.backward)) return e;
+  add_tile(d, i, l.backward, l.in.channels, l.in.steps, d.stages(l.dx));
+  return {};
+}
+
 constexpr Error make_products(Draft& d) {
   for (int32_t i = 0; i < d.count(); ++i) {
     LayerPlan& l = d.layer(i);
@@ -309,6 +331,8 @@ constexpr Error make_products(Draft& d) {
       if (!e && l.trains) e = make_gradient(d, i, l);
     } else if (l.node.op == Op::kQuantize) {
       make_quantize(d, i, l);
+    } else if (l.node.is_activation()) {
+      e = make_activation(d, i, l);
     } else if (l.node.has_parameters()) {
       e = make_forward(d, i, l);
       if (!e && l.passes_error) e = make_backward(d, i, l);

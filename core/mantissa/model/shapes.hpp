@@ -1,5 +1,6 @@
 // What comes out of a layer, and whether what arrives fits it.
 #pragma once
+#include "mantissa/kernels/activation.hpp"
 #include "mantissa/model/plan.hpp"
 
 namespace mantissa {
@@ -155,6 +156,24 @@ constexpr Error infer_layer_norm(LayerPlan& layer) {
   return {};
 }
 
+constexpr Error infer_leaky_relu(LayerPlan& layer) {
+  const float slope = layer.node.slope;
+  if (!(slope >= 0.0f && slope <= 1.0f)) return {.code = ErrorCode::kUnsupported, .detail = Detail::kSlope};
+  layer.out = layer.in;
+  layer.share = int32_t(slope * float(1 << kSlopeBits) + 0.5f);
+  return {};
+}
+
+constexpr Error infer_dropout(LayerPlan& layer) {
+  const float drop = layer.node.drop;
+  const bool is_probability = drop >= 0.0f && drop < 1.0f;
+  layer.out = layer.in;
+  layer.share = is_probability ? int32_t(drop * float(1 << kDropBits) + 0.5f) : 0;
+  if (!is_probability || layer.share == 1 << kDropBits)
+    return {.code = ErrorCode::kUnsupported, .detail = Detail::kDropProbability};
+  return {};
+}
+
 }  // namespace shapes
 
 /// Sets out, padding and parameter counts of a layer whose node and in are set.
@@ -170,6 +189,11 @@ constexpr Error infer_shape(LayerPlan& layer) {
     case Op::kAvgPool2d:
     case Op::kGlobalAvgPool1d: return shapes::infer_pool(layer);
     case Op::kLayerNorm: return shapes::infer_layer_norm(layer);
+    case Op::kLeakyRelu: return shapes::infer_leaky_relu(layer);
+    case Op::kDropout: return shapes::infer_dropout(layer);
+    case Op::kRelu6:
+    case Op::kSigmoid:
+    case Op::kTanh:
     case Op::kQuantize:
     case Op::kRelu: layer.out = layer.in; return {};
     case Op::kFlatten: layer.out = {1, layer.in.size()}; return {};

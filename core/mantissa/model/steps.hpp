@@ -19,7 +19,9 @@ constexpr void add_forward_step(Draft& d, int32_t i) {
 }
 
 constexpr bool backward_reads_input(const LayerPlan& l) {
-  return l.relu_input || l.node.is_max_pool() || l.node.op == Op::kLayerNorm;
+  if (l.node.op == Op::kDropout) return false;
+  return l.relu_input || l.node.is_max_pool() || l.node.op == Op::kLayerNorm || l.node.op == Op::kLeakyRelu ||
+         l.node.op == Op::kRelu6;
 }
 
 constexpr void add_backward_step(Draft& d, int32_t i) {
@@ -29,6 +31,7 @@ constexpr void add_backward_step(Draft& d, int32_t i) {
                      l.backward.packed, l.backward.window, l.weight_operand, l.normalized})
     d.touch(id, step);
   if (backward_reads_input(l)) d.touch(l.x.tensor, step);
+  if (l.node.is_bounded()) d.touch(l.y.tensor, step);
 }
 
 /// A wire that was kept becomes an operand again, for the steps of layer i only.
@@ -79,9 +82,8 @@ constexpr void make_steps(Draft& d) {
   d.touch(d.layer(d.logits_layer).dy.tensor, loss);
   for (int32_t i = d.count() - 1; d.training() && i >= 0; --i) {
     const LayerPlan& l = d.layer(i);
-    const bool has_backward = l.passes_error && l.dx.tensor != l.dy.tensor;
-    if (l.x.kept >= 0 && (l.trains || (has_backward && backward_reads_input(l)))) add_read_step(d, i);
-    if (has_backward) add_backward_step(d, i);
+    if (l.x.kept >= 0 && (l.trains || (l.has_backward() && backward_reads_input(l)))) add_read_step(d, i);
+    if (l.has_backward()) add_backward_step(d, i);
     if (l.trains) add_gradient_step(d, i);
     d.read_layer = -1;
   }

@@ -48,7 +48,7 @@ constexpr Error check_logits(Draft& d) {
 constexpr int32_t open_sums(Draft& d, int32_t before) {
   int32_t at = before - 1;
   while (at > 0 && d.layer(at).fused && d.layer(at).node.op != Op::kQuantize) --at;
-  return at >= 0 && d.layer(at).node.makes_sums() ? at : -1;
+  return at >= 0 && d.layer(at).node.rounds_sums() ? at : -1;
 }
 
 constexpr Error check_setting(const WireSetting& s, Format recipe) {
@@ -132,7 +132,9 @@ constexpr Error make_layers(Draft& d) {
       return e;
     }
     l.relu_input = relu;
-    relu = l.node.op == Op::kRelu || ((l.node.op == Op::kFlatten || l.node.op == Op::kQuantize) && relu);
+    const bool keeps_zeros =
+        l.node.op == Op::kFlatten || l.node.op == Op::kQuantize || l.node.op == Op::kDropout;
+    relu = l.node.op == Op::kRelu || (keeps_zeros && relu);
     l.passes_error = trainable_before;
     l.trains = d.training() && l.node.has_parameters() && l.node.training == Training::kTrainable;
     trainable_before = trainable_before || l.trains;
@@ -207,6 +209,29 @@ constexpr Wire selected_wire(Draft& d, Role role, int32_t at, const Wire& from, 
   return wire;
 }
 
+/// The scale of what a Dropout leaves grows by 2^16 / (2^16 - dropped). It works in place, on operands: what is kept of a wire is
+/// older.
+constexpr Scale drop_factor(const LayerPlan& l) {
+  return Scale::ratio(1 << kDropBits, uint32_t((1 << kDropBits) - l.share));
+}
+
+/// Whether what lies in the wire's tensor is needed as it is on the way back.
+constexpr bool keeps_outputs(Draft& d, const Wire& wire) {
+  const int16_t layer = d.tensor(wire.tensor).layer;
+  return layer >= 0 && d.layer(layer).node.is_bounded();
+}
+
+/// What lies within +-1: codes of the format's width with a fixed scale.
+constexpr Wire make_bounded_wire(Draft& d, int32_t i, const LayerPlan& l) {
+  Wire wire;
+  wire.format = d.summary.is_float ? float32_format() : sym_format(l.formats.activation.bits);
+  wire.tensor = d.add_tensor(Role::kActivation, i, wire.format, l.out.size(), d.options.micro_batch);
+  wire.scaling = d.recipe.scaling;
+  wire.fixed = true;
+  if (!d.summary.is_float) wire.factor = Scale::ratio(1, uint32_t(wire.format.max_code()));
+  return wire;
+}
+
 /// Whether the error that arrives behind a Quantize already is as it wants it.
 constexpr bool arrives_as_set(Draft& d, const Wire& wire, const LayerPlan& l) {
   const WireSetting& s = l.node.error;
@@ -258,7 +283,12 @@ constexpr void make_errors(Draft& d) {
     if (l.node.is_transposed()) set_halo(d, l.dy, window_halo(l, l.out, l.in));
     if (!l.passes_error) break;
     const bool pools = l.node.is_pool();
-    if (l.node.has_parameters() || (pools && l.node.windows_overlap())) {
+    if (l.node.op == Op::kDropout) {
+      wire.kept = wire.kept_scales = -1;
+      wire.factor = wire.factor * drop_factor(l);
+    } else if (l.node.op == Op::kRelu6) {
+      wire = selected_wire(d, Role::kError, i - 1, wire, l.in.size());
+    } else if (l.node.has_parameters() || l.node.is_activation() || (pools && l.node.windows_overlap())) {
       const LayerPlan& before = d.layer(i - 1);
       wire = make_wire(d, {Role::kError, i - 1, before.formats.error, l.in.size(),
                            before.formats.error_rounding, before.node.error});
@@ -305,7 +335,15 @@ constexpr Error make_wires(Draft& d) {
       wire = selected_wire(d, Role::kActivation, i, wire, l.out.size());
     } else if (l.node.op == Op::kRelu && !l.fused) {
       wire.kept = wire.kept_scales = -1;  // it changes the operand only, which therefore stays
-    } else if (l.node.makes_sums() || (l.node.op == Op::kQuantize && !l.fused)) {
+    } else if (l.node.op == Op::kDropout) {
+      wire.kept = wire.kept_scales = -1;
+      if (keeps_outputs(d, wire))
+        wire.tensor = d.add_tensor(Role::kActivation, i, d.tensor(wire.tensor).format, l.out.size(),
+                                   d.options.micro_batch);
+      wire.training_factor = wire.training_factor * drop_factor(l);
+    } else if (l.node.is_bounded()) {
+      wire = make_bounded_wire(d, i, l);
+    } else if (l.node.rounds_sums() || (l.node.op == Op::kQuantize && !l.fused)) {
       wire = make_wire(d, {Role::kActivation, i, l.formats.activation, l.out.size(),
                            l.formats.activation_rounding, l.node.activation});
     }
