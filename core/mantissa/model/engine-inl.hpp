@@ -92,6 +92,10 @@ inline uint64_t in_unit(uint64_t magnitude, Scale from, Scale to) {
 /// The magnitude below zero of an Asym wire without negative values is its scale times 2^-40: a Scale is never 0.
 inline constexpr int32_t kNothingBelow = 40;
 
+/// A dynamic scale where all sums are 0. Any is right for the codes, but the next layer's biases and the targets of the loss come to
+/// units made of it: in the sums' own, ever smaller from layer to layer, they would not fit.
+inline Scale scale_of_nothing(int32_t max_code) { return Scale{} / Scale::normalized(uint32_t(max_code), 0); }
+
 /// Codes of an operand as sums.
 inline void widen(const void* codes, Element element, int32_t count, int32_t* sums) {
   for (int32_t i = 0; i < count; ++i)
