@@ -52,17 +52,19 @@ struct HostRun {
       : engine(
             model.description, model.recipe,
             {.batch = model.description.training.batch, .momentum = model.description.training.momentum > 0},
-            host::select_kernels("best")) {
+            host::select_kernels("best")),
+        target(model.description.target) {
     engine.engine().initialize(model.description.training.seed);
     engine.engine().set_input_range(data.input_absmax);
   }
   void train(const host::Dataset& data, const host::TrainingDefaults& training,
              const std::atomic<bool>& stop) {
-    host::Trainer trainer(engine.engine(), engine.arena(), data.train, training, {{}, &stop});
+    host::Trainer trainer(engine.engine(), engine.arena(), data.train, training, {{}, &stop}, target);
     while (!trainer.finished()) epochs.push_back(trainer.run_epoch());
   }
 
   host::HostEngine engine;
+  host::Target target;
   std::vector<host::EpochResult> epochs;
 };
 
@@ -83,7 +85,8 @@ void print_heading(const host::SavedModel& model, const host::BoardPlan& plan, c
 struct Outcome {
   host::BoardResult board;
   std::optional<std::string> difference;
-  host::Evaluation test;
+  std::optional<host::Evaluation> test;
+  std::optional<host::Reconstruction> reconstruction;  ///< where samples are their own targets, instead
 };
 
 void print_outcome(const Outcome& o, const host::BoardPlan& plan, const host::Description& d) {
@@ -92,7 +95,14 @@ void print_outcome(const Outcome& o, const host::BoardPlan& plan, const host::De
   if (o.board.instructions) fmt::print("{}\n", host::counts_text(*o.board.instructions, plan.view()));
   fmt::print("{} steps, {} codes saturated, weights hash {}\n", host::grouped(o.board.run.steps),
              host::grouped(static_cast<int64_t>(o.board.run.saturated)), host::hash_text(hash));
-  fmt::print("test accuracy {:.4f} of the board's weights, evaluated on the host\n", o.test.accuracy);
+  if (o.test)
+    fmt::print("test accuracy {:.4f} of the board's weights, evaluated on the host\n", o.test->accuracy);
+  if (o.reconstruction) {
+    const host::Reconstruction& r = *o.reconstruction;
+    fmt::print("training error {:.4f}, test error {:.4f}{} of the board's weights, evaluated on the host\n",
+               r.train_error, r.test_error,
+               r.detection ? fmt::format(", AUC {:.4f}, F1 {:.4f}", r.detection->auc, r.detection->f1) : "");
+  }
   if (o.difference)
     fmt::print("NOT identical: {}\n", *o.difference);
   else
@@ -132,16 +142,14 @@ std::string json_text(const Outcome& o, const host::BoardPlan& plan, const host:
   j["train_loss"] = nlohmann::ordered_json::array();
   for (const firmware::EpochSum& e : o.board.epochs)
     j["train_loss"].push_back(static_cast<double>(e.loss_q24) / n);
-  j["test_accuracy"] = o.test.accuracy;
+  j["test_accuracy"] = o.test ? nlohmann::ordered_json(o.test->accuracy) : nlohmann::ordered_json();
+  if (o.reconstruction) j["reconstruction"] = host::reconstruction_json(*o.reconstruction);
   j["saturated"] = o.board.run.saturated;
   j["weights_hash"] = host::hash_text(o.board.run.state_hash);
   j["identical"] = !o.difference.has_value();
   j["difference"] = o.difference ? nlohmann::ordered_json(*o.difference) : nlohmann::ordered_json();
-  j["ram_bytes"] = {{"static", m.static_bytes},
-                    {"arena", m.arena_bytes},
-                    {"stack", m.stack_bytes},
-                    {"total", m.total()},
-                    {"of", plan.board().ram_bytes}};
+  j["ram_bytes"] = {{"static", m.static_bytes}, {"arena", m.arena_bytes}, {"sample", m.sample_bytes},
+                    {"stack", m.stack_bytes},   {"total", m.total()},     {"of", plan.board().ram_bytes}};
   j["stack_used"] = o.board.run.stack_used;
   j["instructions"] =
       o.board.instructions ? counts_json(*o.board.instructions, model.description) : nlohmann::ordered_json();
@@ -178,7 +186,10 @@ int finish(const RunArguments& a, Outcome outcome, const host::BoardPlan& plan, 
   host::capture(board.engine(), model);
   if (!a.save.empty()) host::save_model(a.save, model);
   host::restore(model, engine);
-  outcome.test = host::evaluate(engine, data.test);
+  if (model.description.target == host::Target::kInput)
+    outcome.reconstruction = host::evaluate_reconstruction(engine, data, usual_class(model.description));
+  else
+    outcome.test = host::evaluate(engine, data.test);
   print_outcome(outcome, plan, model.description);
   if (!a.json.empty()) {
     const std::string text = json_text(outcome, plan, model, a, data.train.size());
@@ -190,10 +201,6 @@ int finish(const RunArguments& a, Outcome outcome, const host::BoardPlan& plan, 
 int run(const RunArguments& a) {
   host::SavedModel model = model_to_train(a);
   const host::TrainingDefaults& t = model.description.training;
-  if (model.description.target == host::Target::kInput)
-    throw host::Error(
-        "target = \"input\" is trained on the host only: the program of boards reads labels; use mantissa "
-        "train");
   const host::BoardTarget target = board_target(a.board, a.kernels);
   const host::BoardOptions options{.batch = t.batch, .momentum = t.momentum > 0};
   const host::BoardPlan plan(model.description, model.recipe, target, options);
@@ -222,7 +229,7 @@ int run(const RunArguments& a) {
     fmt::print("interrupted; what was trained is lost\n");
     return kExitInterrupted;
   }
-  return finish(a, {std::move(*returned), {}, {}}, plan, data, model, on_host);
+  return finish(a, {std::move(*returned), {}, {}, {}}, plan, data, model, on_host);
 }
 
 void add_run(CLI::App& device, Command& chosen) {

@@ -11,7 +11,7 @@
 
 namespace mantissa::firmware {
 
-inline constexpr char kJobMagic[16] = "mantissa job 2\0";
+inline constexpr char kJobMagic[16] = "mantissa job 3\0";
 inline constexpr uint32_t kJobBytes = 24 * 1024;  ///< room in flash, header and arrays
 
 /// Sizes of what is copied as it lies in memory; see job_layout().
@@ -43,8 +43,9 @@ struct Job {
   uint32_t layers_at = 0, tensors_at = 0,
            steps_at = 0;  ///< byte offsets from the start of the job, multiples of 8
 
-  // Memory, in bytes and multiples of 8, from the end of static data on: arena (the plan stages its input there), stack.
-  uint32_t arena_bytes = 0, stack_bytes = 0;
+  // Memory, in bytes and multiples of 8, from the end of static data on: arena, sample, stack. The plan stages its input in the arena;
+  // where the sample is its own target, it waits beside it until the loss has seen it.
+  uint32_t arena_bytes = 0, sample_bytes = 0, stack_bytes = 0;
 
   // The run, as in `mantissa train`.
   uint64_t seed = 1;
@@ -55,7 +56,7 @@ struct Job {
   uint32_t count_from = 0;  ///< kCount: batches before this one are not marked
 
   char samples_file[16] = "samples.bin";  ///< float32 [samples, T, C]
-  char labels_file[16] = "labels.bin";    ///< int32 [samples]
+  char labels_file[16] = "labels.bin";    ///< int32 [samples]; not read where samples are their own targets
   char order_file[16] = "order.bin";      ///< int32 [epochs, samples]: which sample comes when
   char result_file[16] = "result.bin";    ///< written: JobResult, EpochSum[epochs], then the arena
 };

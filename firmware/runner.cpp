@@ -33,18 +33,24 @@ std::span<const T> array_at(uint32_t offset, int32_t count) {
   exit_with(code);
 }
 
+/// Whether samples are their own targets.
+bool is_own_target() { return job().sample_bytes > 0; }
+
 /// Where the job says that memory is divided, in the order of addresses.
 struct Memory {
   std::span<std::byte> arena;
+  std::span<float> sample;  ///< empty where the arena has room for it
   const std::byte* stack_limit;
 };
 
 Memory divide_memory() {
   std::byte* const arena = __static_end;
-  std::byte* const stack = arena + job().arena_bytes;
+  std::byte* const sample = arena + job().arena_bytes;
+  std::byte* const stack = sample + job().sample_bytes;
   if (stack_top() != stack + job().stack_bytes)
     fail(kBadJob, "the initial stack pointer is not where the job's memory ends");
-  return {{arena, job().arena_bytes}, stack};
+  const size_t values = is_own_target() ? size_t(job().summary.input.size()) : 0;
+  return {{arena, job().arena_bytes}, {reinterpret_cast<float*>(sample), values}, stack};
 }
 
 bool fits(uint32_t offset, int32_t count, size_t size) {
@@ -61,7 +67,10 @@ void check_job() {
       !fits(j.steps_at, s.steps, sizeof(Step)))
     fail(kBadJob, "the plan goes beyond the end of the job");
   if (s.micro_batch != 1) fail(kBadJob, "the plan's micro-batch is not 1");
-  if (s.sample_tensor < 0) fail(kBadJob, "the plan has no room for a sample");
+  if (is_own_target() ? j.sample_bytes / sizeof(float) < size_t(s.input.size()) : s.sample_tensor < 0)
+    fail(kBadJob, "the plan has no room for a sample");
+  if (is_own_target() && s.classes != s.input.size())
+    fail(kBadJob, "samples are to be their own targets, but the model has another number of outputs");
   if (j.task == JobTask::kCount && s.layers > kMostCountedLayers)
     fail(kBadJob, "the model has more layers than can be counted");
   if (j.samples == 0 || j.epochs == 0) fail(kBadJob, "there is nothing to train: no samples or no epochs");
@@ -129,7 +138,8 @@ constexpr Probe kMarkSteps = {
 /// Epochs of batches, as host/train/trainer.cpp.
 class Training {
  public:
-  explicit Training(Engine& engine) : engine_(engine) {}
+  Training(Engine& engine, std::span<float> sample)
+      : engine_(engine), sample_(is_own_target() ? sample : engine.sample()) {}
 
   EpochSum run_epoch(uint32_t epoch) {
     const uint32_t batch = uint32_t(engine_.plan().summary.batch), samples = job().samples;
@@ -155,27 +165,28 @@ class Training {
     const uint32_t batch = uint32_t(engine_.plan().summary.batch);
     const uint32_t steps = (j.samples + batch - 1) / batch * j.epochs;
     const float lr = learning_rate(j.schedule, j.lr, engine_.progress().step, steps);
-    const float* const x = engine_.sample().data();
+    const float* const x = sample_.data();
     for (uint32_t i = 0; i < count; ++i) {
-      const int32_t label = read_sample(first + i);
+      int32_t label = read_sample(first + i);
+      const Targets targets = is_own_target() ? Targets(x) : Targets(&label);
       if (i == 0) {
-        const bool calibrates = !engine_.progress().calibrated;  // which overwrites the sample
-        engine_.begin_batch(int32_t(count), {lr, j.momentum, j.weight_decay}, x, label);
-        if (calibrates) read_sample(first);
+        const bool calibrates = !engine_.progress().calibrated;  // which overwrites a sample in the arena
+        engine_.begin_batch(int32_t(count), {lr, j.momentum, j.weight_decay}, x, targets);
+        if (calibrates) label = read_sample(first);
       }
-      const BatchResult result = engine_.accumulate(x, &label, 1);
+      const BatchResult result = engine_.accumulate(x, targets, 1);
       sum.loss_q24 += result.loss_q24;
       sum.correct += result.correct;
     }
     engine_.end_batch();
   }
 
-  /// Reads the sample that comes at this place of the run; returns its label.
+  /// Reads the sample that comes at this place of the run; returns its label, if it is asked for.
   int32_t read_sample(uint32_t place) {
     begin_region<kReadRegion>();
     const uint32_t sample = uint32_t(order_.read_int(place));
-    samples_.read(sample, engine_.sample());
-    const int32_t label = labels_.read_int(sample);
+    samples_.read(sample, sample_);
+    const int32_t label = is_own_target() ? 0 : labels_.read_int(sample);
     if (label < 0 || label >= engine_.plan().summary.classes)
       fail(kBadFile, "a label is not a class of the model in ", job().labels_file);
     end_region();
@@ -183,13 +194,15 @@ class Training {
   }
 
   Engine& engine_;
+  std::span<float> sample_;
   InputFile samples_{job().samples_file}, labels_{job().labels_file}, order_{job().order_file};
 };
 
 void print_epoch(Console& console, uint32_t epoch, const EpochSum& sum) {
   console << "epoch " << epoch + 1 << " loss ";
-  console.q24(sum.loss_q24 / job().samples)
-      << " correct " << uint32_t(sum.correct) << " of " << job().samples << "\n";
+  console.q24(sum.loss_q24 / job().samples);
+  if (!is_own_target()) console << " correct " << uint32_t(sum.correct) << " of " << job().samples;
+  console << "\n";
 }
 
 /// The kernels, with each matrix product marked as a part of its step.
@@ -237,7 +250,7 @@ void run() {
 
   Console console;
   ResultFile file;
-  Training training(engine);
+  Training training(engine, memory.sample);
   for (uint32_t epoch = 0; epoch < job().epochs; ++epoch) {
     const EpochSum sum = training.run_epoch(epoch);
     file.write(sum);

@@ -37,6 +37,21 @@ training = { epochs = 3, batch = 4, lr = 0.05, schedule = "linear" }
 """
 
 
+# Compresses a wave of 32 steps and brings it back: ends in a signal, which is compared with the sample.
+AUTOENCODER = """name = "copies"
+loss = "mse"
+target = "input"
+input = { steps = 32, channels = 2, layout = "channels_last" }
+layer = [
+  { type = "conv1d", channels = 4, kernel = 4, stride = 2, padding = 1 }, { type = "relu" },
+  { type = "max_pool1d", kernel = 2 },
+  { type = "conv_transpose1d", channels = 4, kernel = 3, stride = 2, padding = 1, output_padding = 1 }, { type = "relu" },
+  { type = "conv_transpose1d", channels = 2, kernel = 2, stride = 2 },
+]
+training = { epochs = 3, batch = 4, lr = 0.05, only_class = 0 }
+"""
+
+
 def npy(shape, kind, values) -> bytes:
     """An .npy file of version 1."""
     header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
@@ -120,6 +135,25 @@ class Device(unittest.TestCase):
                         self.assertEqual({r["weights_hash"]}, hashes)
                         self.assertEqual((r["epochs"], r["steps"], r["samples"]), (3, 15, 18))
                         self.assertTrue(r["identical"])
+
+    def test_a_sample_that_is_its_own_target(self):
+        """Waits beside the arena until the loss has seen it."""
+        model = self.folder / "copies.toml"
+        model.write_text(AUTOENCODER)
+        for recipe in ["int8", "sym12", "float32"]:
+            for batch in [1, 4]:
+                for board in ["microbit", "netduinoplus2", "mps3-an547"]:
+                    with self.subTest(recipe=recipe, batch=batch, board=board):
+                        r = self.results(board, "--recipe", recipe, "--batch", batch, model=model)
+                        done = run_program("train", model, "--data", self.data, "--recipe", recipe, "--batch", batch)
+                        self.assertEqual(re.search(r"weights hash +([0-9a-f]{16})", done.stdout)[1], r["weights_hash"])
+                        self.assertLess(r["train_loss"][-1], r["train_loss"][0])
+                        self.assertIsNone(r["test_accuracy"])
+                        self.assertIn("auc", r["reconstruction"])
+        self.assertEqual(r["ram_bytes"]["sample"], 32 * 2 * 4)
+        done = self.device("microbit", "--epochs", 1, model=model)
+        self.assertRegex(done.stdout, r"(?m)^epoch 1 loss \d+\.\d+$")
+        self.assertRegex(done.stdout, r"(?m)^  sample +256 ")
 
     def test_one_sample_at_a_time_and_without_momentum(self):
         for more in [["--batch", 1], ["--batch", 1, "--momentum", 0], ["--batch", 7, "--weight-decay", 0.01]]:

@@ -100,7 +100,7 @@ class Firmware(unittest.TestCase):
             done = self.emulate()
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             self.assertRegex(done.stdout, r"\Aepoch 1 loss \d\.\d{4} correct \d+ of 40\nepoch 2 loss .* of 40\n\Z")
-            self.assertEqual((self.work / "result.bin").read_bytes()[:16], b"mantissa job 2\0\0")
+            self.assertEqual((self.work / "result.bin").read_bytes()[:16], b"mantissa job 3\0\0")
 
     def test_without_a_job(self):
         for board, core in BOARDS.items():
@@ -137,7 +137,7 @@ class Firmware(unittest.TestCase):
             self.assertEqual(self.emulate().returncode, 0)
             used, = struct.unpack_from("<I", (self.work / "result.bin").read_bytes(), STACK_USED_AT)
             room = used // 8 * 8 - 16  # what lies below is the arena's end, and harm there must not end the run
-            at = self.symbols["__job_start"] + self.job().index(struct.pack("<II", arena, stack)) + 4
+            at = self.symbols["__job_start"] + self.job().index(struct.pack("<III", arena, 0, stack)) + 8
             self.change(at, struct.pack("<I", stack), struct.pack("<I", room))
             self.change(self.symbols["__vectors_start"], struct.pack("<I", top), struct.pack("<I", top - stack + room))
             self.expect_error(STACK_TOO_SMALL, "the stack has reached its end")

@@ -33,12 +33,12 @@ std::filesystem::path BoardTarget::program_path() const {
   return folder / board.preset / fmt::format("runner_{}{}.elf", board.name, variant);
 }
 
-PlanOptions board_plan_options(const BoardTarget& target, const BoardOptions& options) {
+PlanOptions board_plan_options(const BoardTarget& target, const BoardOptions& options, Target compared_with) {
   return {.batch = options.batch,
           .micro_batch = 1,
           .threads = 1,
           .momentum = options.momentum,
-          .input = InputMemory::kStaged,
+          .input = compared_with == Target::kInput ? InputMemory::kBorrowed : InputMemory::kStaged,
           .tile_bytes = tile_bytes(target),
           .alignment = 8,
           .scratch = gemm_scratch(target.board, target.kernels)};
@@ -48,11 +48,14 @@ BoardPlan::BoardPlan(const Description& description, const NamedRecipe& recipe, 
                      const BoardOptions& options)
     : target_(target),
       image_(program_of(target)),
-      plan_(description, recipe, board_plan_options(target, options)) {
+      plan_(description, recipe, board_plan_options(target, options, description.target)) {
   const PlanSummary& s = plan_.view().summary;
-  memory_ = {.static_bytes = image_.symbol("__static_end") - image_.symbol("__ram_start"),
-             .arena_bytes = multiple_of_8(s.arena_bytes),
-             .stack_bytes = stack_bytes(target.board, target.kernels)};
+  const bool is_own_target = description.target == Target::kInput;
+  memory_ = {
+      .static_bytes = image_.symbol("__static_end") - image_.symbol("__ram_start"),
+      .arena_bytes = multiple_of_8(s.arena_bytes),
+      .sample_bytes = is_own_target ? multiple_of_8(static_cast<size_t>(s.input.size()) * sizeof(float)) : 0,
+      .stack_bytes = stack_bytes(target.board, target.kernels)};
 }
 
 }  // namespace mantissa::host

@@ -15,9 +15,10 @@ namespace mantissa::host {
 struct BoardMemory {
   uint32_t static_bytes = 0;  ///< .data and .bss
   uint32_t arena_bytes = 0;
+  uint32_t sample_bytes = 0;  ///< of a sample that is its own target, outside the arena; else 0
   uint32_t stack_bytes = 0;
 
-  uint64_t total() const { return uint64_t{static_bytes} + uint64_t{arena_bytes} + uint64_t{stack_bytes}; }
+  uint64_t total() const { return uint64_t{static_bytes} + arena_bytes + sample_bytes + stack_bytes; }
   bool operator==(const BoardMemory&) const = default;
 };
 
@@ -35,8 +36,9 @@ struct BoardOptions {
   bool momentum = true;
 };
 
-/// A board has one core and little memory: one thread, one sample at a time, staged in the arena, small tiles.
-PlanOptions board_plan_options(const BoardTarget& target, const BoardOptions& options);
+/// A board has one core and little memory: one thread, one sample at a time, staged in the arena (unless the loss compares with it,
+/// after other things have taken its place), small tiles.
+PlanOptions board_plan_options(const BoardTarget& target, const BoardOptions& options, Target compared_with);
 
 class BoardPlan {
  public:

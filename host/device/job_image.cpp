@@ -35,6 +35,7 @@ Job header_of(const PlanView& plan, const BoardMemory& memory, const JobSettings
   job.layout = firmware::job_layout();
   job.summary = plan.summary;
   job.arena_bytes = memory.arena_bytes;
+  job.sample_bytes = memory.sample_bytes;
   job.stack_bytes = memory.stack_bytes;
   job.seed = t.seed;
   job.epochs = static_cast<uint32_t>(t.epochs);

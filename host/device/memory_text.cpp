@@ -39,6 +39,8 @@ std::string memory_text(const BoardPlan& plan, const Description& description,
       {"arena", bytes_text(m.arena_bytes), "all that training keeps; its largest parts when it is fullest:"});
   for (const Tensor& t : largest_parts(plan.view()))
     table.add({"", "", fmt::format("{:>9}  {}", bytes_text(t.bytes), tensor_name(t, description))});
+  if (m.sample_bytes > 0)
+    table.add({"sample", bytes_text(m.sample_bytes), "which the outputs are compared with"});
   table.add(
       {"stack", bytes_text(m.stack_bytes),
        stack_used ? fmt::format("{} used", bytes_text(*stack_used)) : "painted and measured in each run"});

@@ -116,11 +116,13 @@ std::string refusal(const BoardPlan& plan, const Description& description, const
   const uint64_t ram = plan.board().ram_bytes;
   const auto helps = remedies(description, {recipe, target, options}, m.total());
   return fmt::format(
-      "{} with recipe {} and batch {} takes {} bytes of RAM (static {}, arena {}, stack {}), "
+      "{} with recipe {} and batch {} takes {} bytes of RAM (static {}, arena {}, {}stack {}), "
       "{} more than "
       "{} has; {}",
       description.name, recipe.name, options.batch, bytes_text(m.total()), bytes_text(m.static_bytes),
-      bytes_text(m.arena_bytes), bytes_text(m.stack_bytes), bytes_text(m.total() - ram), plan.board().name,
+      bytes_text(m.arena_bytes),
+      m.sample_bytes > 0 ? fmt::format("sample {}, ", bytes_text(m.sample_bytes)) : "",
+      bytes_text(m.stack_bytes), bytes_text(m.total() - ram), plan.board().name,
       helps.empty() ? "a smaller model would help"
                     : fmt::format("what would help: {}", fmt::join(helps, "; ")));
 }

@@ -53,6 +53,16 @@ nlohmann::ordered_json confusion_json(const Evaluation& e) {
 
 std::string hash_text(uint64_t hash) { return fmt::format("{:016x}", hash); }
 
+nlohmann::ordered_json reconstruction_json(const Reconstruction& r) {
+  nlohmann::ordered_json j = {{"train_error", r.train_error}, {"test_error", r.test_error}};
+  if (r.detection)
+    j.update({{"usual_class", r.usual_class},
+              {"auc", r.detection->auc},
+              {"threshold", r.detection->threshold},
+              {"f1", r.detection->f1}});
+  return j;
+}
+
 std::string results_text(const Results& r, size_t columns) {
   std::string out;
   if (r.test) {
@@ -109,17 +119,7 @@ std::string results_json(const Results& r) {
   j["test_accuracy"] = measured(e.accuracy);
   j["test_loss"] = measured(e.loss);
   j["macro_f1"] = measured(e.macro_f1);
-  if (r.reconstruction) {
-    const Reconstruction& found = *r.reconstruction;
-    auto& out = j["reconstruction"];
-    out["train_error"] = found.train_error;
-    out["test_error"] = found.test_error;
-    if (found.detection)
-      out.update({{"usual_class", found.usual_class},
-                  {"auc", found.detection->auc},
-                  {"threshold", found.detection->threshold},
-                  {"f1", found.detection->f1}});
-  }
+  if (r.reconstruction) j["reconstruction"] = reconstruction_json(*r.reconstruction);
   j["train_loss"] = r.train_loss;
   j["train_accuracy"] = r.train_accuracy;
   j["samples_per_second"] = r.samples_per_second;

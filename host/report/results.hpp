@@ -1,6 +1,7 @@
 // What a run came to, for a person and as JSON.
 #pragma once
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,6 +38,9 @@ std::string results_text(const Results& results, size_t columns);
 
 /// A JSON object; what was not measured is null.
 std::string results_json(const Results& results);
+
+/// Part of it, and of what a board's run comes to.
+nlohmann::ordered_json reconstruction_json(const Reconstruction& reconstruction);
 
 /// 16 hexadecimal digits.
 std::string hash_text(uint64_t hash);

@@ -46,6 +46,7 @@ def models(folder):
     """Those of the tables, by name."""
     return {"har": Model("HAR CNN", (9, 128), 6, ROOT / "examples/har/har.toml"),
             "ecg": Model("ECG CNN", (1, 128), 5, ROOT / "examples/ecg/ecg.toml"),
+            "ecg_autoencoder": Model("ECG autoencoder", (1, 140), 5, ROOT / "examples/ecg_autoencoder/ecg_autoencoder.toml"),
             "chain": Model("Linear - LayerNorm - Linear", (1, 128), 5, ROOT / "examples/chain/chain.toml"),
             "mnist": Model("MLP 784-128-10", (784, 1), 10, ROOT / "examples/digits/mlp.toml"),
             "spoken_digits": Model("speech CNN", (49, 10), 10, ROOT / "examples/spoken_digits/spoken_digits.toml"),

@@ -52,7 +52,7 @@ GemmOperand Engine::weight_operand(const LayerPlan& l) const {
 /// The operand of groups has room for twice the largest sum: their codes may be rounded up, by half of a large step.
 void Engine::set_dynamic_scale(const Wire& wire, int32_t sample, uint64_t seen, Scale unit) const {
   const int32_t max_code = plan_.tensors[size_t(wire.tensor)].format.max_code();
-  const Scale scale = dynamic_scale(seen, unit, max_code);
+  const Scale scale = seen == 0 ? scale_of_nothing(max_code) : dynamic_scale(seen, unit, max_code);
   state(wire.slot, sample).scale = wire.kept_scales >= 0 ? scale.shifted(1) : scale;
 }
 

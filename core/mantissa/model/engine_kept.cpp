@@ -65,6 +65,7 @@ Seen Engine::keep_rows(const Wire& wire, const RescaleSums& r, const SumRows& s)
   keep.first_random = r.first_index - uint32_t(keep.first);
   const KeptSeen seen = kernels_->keep_sums(keep);
   if (from_sums && !own_scales) {
+    if (s.magnitude == 0) view.scale = scale_of_nothing(code_range(wire.format).high);
     const bool halved = is_asym && wire.format.bits == 16;
     state(wire.slot, sample).scale = view.scale.shifted(halved ? 1 : 0);
     const uint32_t below = uint32_t(view.zero_point - code_range(wire.format).low);

@@ -278,6 +278,35 @@ TEST(Engine, EvaluationWithinABatchChangesNoTraining) {
   }
 }
 
+/// A ReLU that passes nothing: the layers behind it see zeros in a unit which their biases and the targets still fit.
+TEST(Engine, DynamicScalesOfNothingLeaveRoomForBiasesAndTargets) {
+  const NamedModel m = {"dead",
+                        {8, 1},
+                        {conv1d({.channels = 4, .kernel = 3}), relu(), conv1d({.channels = 4, .kernel = 3}),
+                         relu(), avg_pool1d({.kernel = 2}), flatten(), linear({.features = 2})},
+                        Loss::kMse};
+  Recipe asym = sym12_recipe();
+  asym.formats.activation = asym_format(8);
+  const float x[8] = {1.0f, -1.0f, 0.5f, 0.25f, -0.5f, 0.75f, 1.0f, 0.5f}, target[2] = {3.0f, -2.0f};
+  for (const Recipe& recipe : {float32_recipe(), sym12_recipe(), asym}) {
+    const HeapPlan plan(m.model(), recipe, {.batch = 1, .micro_batch = 1});
+    ASSERT_FALSE(plan.error);
+    GuardedArena arena(plan.summary.arena_bytes);
+    Engine engine = Engine::bind(plan.view(), arena.bytes(), kernels_ref).value;
+    engine.initialize(1);
+    const auto set_biases = [&](size_t layer, float value) {
+      const std::span<std::byte> bytes = engine.bytes(plan.layers[layer].bias);
+      for (size_t i = 0; i < bytes.size(); i += sizeof value) std::memcpy(&bytes[i], &value, sizeof value);
+    };
+    set_biases(0, -100.0f);
+    set_biases(2, -100.0f);
+    set_biases(6, 0.25f);
+    const BatchResult found = engine.evaluate(x, Targets(target), 1, nullptr);
+    EXPECT_NEAR(double(found.loss_q24) / (1 << 24), (2.75 * 2.75 + 2.25 * 2.25) / 2, 1e-3);
+    EXPECT_EQ(engine.saturated(), 0u);
+  }
+}
+
 /// The codes that each step of a training wrote, seen before another step takes their memory.
 struct LargestCodes {
   Engine* engine;
