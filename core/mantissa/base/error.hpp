@@ -57,6 +57,8 @@ enum class Detail : uint8_t {
   kWireChannels,     // a channel of a wire is no run of elements
   kGroupScale,       // scales of groups come from the sample: neither constant nor delayed
   kNormErrorGroups,  // errors behind a LayerNorm are rounded step by step: a group must lie in one
+  kLossSettings,     // attributes that the loss does not have, or values that it does not know
+  kClassWeights,     // found: weights of classes, limit: outputs
   kSlope,            // of a LeakyReLU, 0 to 1
   kDropProbability,  // of a Dropout, from 0 to less than 1, in steps of 2^-16
 };
