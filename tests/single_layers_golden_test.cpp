@@ -1,6 +1,9 @@
 // Single layers, forward and backward, against the independent model in tools/gold/single_layers.py, bit for bit.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
+
 #include "mantissa/kernels/host_targets.hpp"
 #include "mantissa/kernels/kernels_small.hpp"
 #include "mantissa/layers/conv1d.hpp"

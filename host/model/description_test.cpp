@@ -148,7 +148,8 @@ TEST(Description, UnknownKeysNameTheNearestOne) {
             "'momentum', "
             "'weight_decay', 'schedule', 'seed', 'only_class'");
   EXPECT_EQ(refusal("name = 'x'\nloss = 'hinge'"),
-            "m.toml, line 2: unknown loss 'hinge' in the model; known are 'cross_entropy', 'mse'");
+            "m.toml, line 2: unknown loss 'hinge' in the model; known are 'cross_entropy', 'mse', 'l1', "
+            "'huber', 'bce'");
 }
 
 TEST(Description, FormatsBetweenLayersAreReadAndWritten) {

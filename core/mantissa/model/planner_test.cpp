@@ -79,7 +79,7 @@ TEST(Planner, RefusesModels) {
                3, 4);
   for (const float slope : {-0.1f, 1.5f, std::numeric_limits<float>::quiet_NaN()})
     expect_error(plan_error(one_layer({1, 6}, leaky_relu({.slope = slope}))), ErrorCode::kUnsupported, 0, 0);
-  for (const float p : {-0.1f, 1.0f, 0.99999f, std::numeric_limits<float>::quiet_NaN()})
+  for (const float p : {-0.1f, 1.0f, 0.999999f, std::numeric_limits<float>::quiet_NaN()})
     expect_error(plan_error(one_layer({1, 6}, dropout({.p = p}))), ErrorCode::kUnsupported, 0, 0);
   expect_error(plan_error({"", {1, 6}, {linear({.features = 3}), sigmoid()}}), ErrorCode::kUnsupported, 1, 0);
   const Node out = linear({.features = 2});
