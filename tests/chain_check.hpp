@@ -81,20 +81,32 @@ constexpr Node kClipped[] = {kConv,
 constexpr Node kDropped[] = {
     kConv, relu(), dropout({.p = 0.25f}), kConv, dropout({.p = 0.3f}), linear({.features = 4})};
 
+constexpr Node kPlain[] = {linear({.features = 16}), relu(), linear({.features = 4})};
+constexpr float kChainWeights[] = {0.5f, 2.0f, 1.0f, 0.25f};
+
 constexpr Shape kVector = {1, 12}, kSignal = {5, 6};
 
-constexpr ChainNetwork kNetworks[] = {{{kVector, kFlat}},
-                                      {{kVector, kFlat}},
-                                      {{kVector, kFlat, Loss::kMse}},
-                                      {{kVector, kFlat, Loss::kMse}},
-                                      {{kVector, kMixed}},
-                                      {{kSignal, kSteps}},
-                                      {{kSignal, kApart}},
-                                      {{kSignal, kTurned}},
-                                      {{kVector, kFlat, Loss::kMse}},
-                                      {{kVector, kBends}},
-                                      {{kSignal, kClipped}},
-                                      {{kSignal, kDropped}}};
+constexpr ChainNetwork kNetworks[] = {
+    {{kVector, kFlat}},
+    {{kVector, kFlat}},
+    {{kVector, kFlat, Loss::kMse}},
+    {{kVector, kFlat, Loss::kMse}},
+    {{kVector, kMixed}},
+    {{kSignal, kSteps}},
+    {{kSignal, kApart}},
+    {{kSignal, kTurned}},
+    {{kVector, kFlat, Loss::kMse}},
+    {{kVector, kBends}},
+    {{kSignal, kClipped}},
+    {{kSignal, kDropped}},
+    {{kVector, kPlain, Loss::kL1}},
+    {{kVector, kPlain, Loss::kHuber, {.delta = 0.5f}}},
+    {{kVector, kPlain, Loss::kBce, {.reduction = LossReduction::kSum}}},
+    {{kVector, kPlain, Loss::kCrossEntropy, {.smoothing = 0.2f, .class_weights = kChainWeights}}},
+    {{kVector,
+      kPlain,
+      Loss::kCrossEntropy,
+      {.reduction = LossReduction::kSum, .class_weights = kChainWeights}}}};
 static_assert(std::size(kNetworks) == std::size(kChains));
 
 // Wires and weights that products do not read.

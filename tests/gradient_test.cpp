@@ -183,6 +183,7 @@ TEST(Forward, IntegersAreWithinTheBoundOfTheirRoundings) {
   for (const NamedModel& m : odd_models())
     for (const NamedRecipe& r : all_recipes()) {
       if (r.recipe.formats.activation.is_float()) continue;
+      if (m.loss == Loss::kHuber) continue;  // bounded errors take the place of the outputs
       Trainer t(m, r.recipe, kSamples, {.lr = 0.05f, .momentum = 0.5f, .weight_decay = 0.0f});
       for (int32_t b = 0; b < 3; ++b) t.train(b);
       const uint64_t saturated = t.engine.saturated();

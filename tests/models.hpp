@@ -15,7 +15,8 @@ struct NamedModel {
   Shape input;
   std::vector<Node> nodes;
   Loss loss = Loss::kCrossEntropy;
-  Model model() const { return {input, nodes, loss}; }
+  LossSettings loss_settings = {};
+  Model model() const { return {input, nodes, loss, loss_settings}; }
 };
 
 struct NamedRecipe {
@@ -30,6 +31,8 @@ inline NamedModel small_model() {
           {conv1d({.channels = 8, .kernel = 3, .padding = Padding::kSame}), relu(), max_pool1d({.kernel = 2}),
            conv1d({.channels = 8, .kernel = 3}), relu(), global_avg_pool1d(), linear({.features = 3})}};
 }
+
+inline constexpr float kClassWeights[] = {0.5f, 2.0f, 1.25f};
 
 /// Every layer in every role, and attributes that need care.
 inline std::vector<NamedModel> odd_models() {
@@ -206,7 +209,7 @@ inline std::vector<NamedModel> odd_models() {
       {"depthwise image",
        image_shape(6, 7, 3),
        {conv2d({.channels = 4, .kernel = {3, 3}, .dilation = {2, 1}, .padding = Padding::kSame}), relu(),
-        conv2d({.channels = 8,
+        conv2d({.channels = 4,
                 .kernel = {3, 3},
                 .stride = {2, 2},
                 .dilation = {1, 2},
@@ -226,6 +229,34 @@ inline std::vector<NamedModel> odd_models() {
        {conv2d({.channels = 3, .kernel = {2, 2}, .padding = Padding::kExplicit, .pad = {4, 3, 3, 4}}),
         conv2d({.channels = 4, .kernel = {2, 2}, .stride = {3, 3}}), max_pool2d({.kernel = {2, 2}}), gap,
         out}},
+      {"classes that weigh",
+       {1, 12},
+       {linear({.features = 9}), relu(), out},
+       Loss::kCrossEntropy,
+       {.class_weights = kClassWeights}},
+      {"targets that are smooth",
+       {1, 12},
+       {linear({.features = 9}), relu(), out},
+       Loss::kCrossEntropy,
+       {.smoothing = 0.25f}},
+      {"the sum of both",
+       {1, 12},
+       {linear({.features = 9}), relu(), out},
+       Loss::kCrossEntropy,
+       {.reduction = LossReduction::kSum, .smoothing = 0.125f, .class_weights = kClassWeights}},
+      {"absolute errors", {12, 2}, {first, relu(), avg_pool1d({.kernel = 3, .stride = 2})}, Loss::kL1},
+      {"errors of Huber", {1, 12}, {linear({.features = 9}), relu(), out}, Loss::kHuber, {.delta = 0.25f}},
+      {"binary entropies", {1, 12}, {linear({.features = 9}), relu(), out}, Loss::kBce},
+      {"the sum of squares",
+       {1, 12},
+       {linear({.features = 9}), relu(), out},
+       Loss::kMse,
+       {.reduction = LossReduction::kSum}},
+      {"the sum of binary entropies",
+       {1, 12},
+       {linear({.features = 9}), relu(), out},
+       Loss::kBce,
+       {.reduction = LossReduction::kSum}},
       {"quantize behind sums",
        {16, 3},
        {first, quantize({{.bits = 14}, {.bits = 13}}), relu(), max_pool1d({.kernel = 2}),

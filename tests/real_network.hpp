@@ -153,7 +153,7 @@ inline void dropout_forward(const RealLayer& l, size_t layer, uint64_t seed, int
 
 /// A model in double. Its parameters are set by the test.
 struct RealNetwork {
-  explicit RealNetwork(const PlanView& plan) : kind(plan.summary.loss) {
+  explicit RealNetwork(const PlanView& plan) : kind(plan.summary.loss), settings(plan.summary.loss_settings) {
     for (const LayerPlan& l : plan.layers)
       layers.push_back({l,
                         std::vector<double>(size_t(l.weights)),
@@ -199,23 +199,49 @@ struct RealNetwork {
     return x;
   }
 
-  /// Nats of one sample, or its mean squared error against onehot labels.
+  /// Of one output of a loss that compares outputs one by one.
+  double output_loss(double y, double t) const {
+    const double e = y - t, m = std::fabs(e), delta = double(settings.delta);
+    switch (kind) {
+      case Loss::kCrossEntropy: break;
+      case Loss::kMse: return e * e;
+      case Loss::kL1: return m;
+      case Loss::kHuber: return m <= delta ? e * e / 2 : delta * (m - delta / 2);
+      case Loss::kBce: return std::log1p(std::exp(-std::fabs(y))) + std::max(y, 0.0) - y * t;
+    }
+    return 0;
+  }
+  double class_weight(size_t c) const {
+    return settings.class_weights.empty() ? 1.0 : double(settings.class_weights[c]);
+  }
+  /// By which the losses of a batch are divided.
+  double divisor(const int32_t* labels, int32_t samples) const {
+    if (settings.reduction == LossReduction::kSum) return 1;
+    double sum = 0;
+    for (int32_t s = 0; s < samples; ++s) sum += class_weight(size_t(labels[s]));
+    return sum;
+  }
+
+  /// Of one sample, against its label or the label's onehot.
   double loss(const float* x, int32_t label, int32_t number = -1) const {
     const size_t size = size_t(layers[0].plan.in.size());
     const std::vector<double> logits = forward({{x, x + size}, std::vector<double>(size)}, number).value;
+    const double count = double(logits.size());
     double sum = 0;
-    if (kind == Loss::kMse) {
-      for (size_t i = 0; i < logits.size(); ++i) {
-        const double error = logits[i] - (i == size_t(label) ? 1.0 : 0.0);
-        sum += error * error / double(logits.size());
-      }
-      return sum;
+    if (kind != Loss::kCrossEntropy) {
+      for (size_t i = 0; i < logits.size(); ++i)
+        sum += output_loss(logits[i], i == size_t(label) ? 1.0 : 0.0);
+      return settings.reduction == LossReduction::kSum ? sum : sum / count;
     }
     for (double v : logits) sum += std::exp(v - logits[size_t(label)]);
-    return std::log(sum);
+    const double smoothing = double(settings.smoothing);
+    double total = (1 - smoothing) * class_weight(size_t(label)) * std::log(sum);
+    for (size_t c = 0; c < logits.size(); ++c)
+      total += smoothing / count * class_weight(c) * (std::log(sum) + logits[size_t(label)] - logits[c]);
+    return total;
   }
 
-  /// Gradient of the mean loss by central differences, for one parameter.
+  /// Gradient of the batch's loss by central differences, for one parameter.
   double slope(double& parameter, const float* x, const int32_t* labels, int32_t samples) const {
     constexpr double kStep = 1e-6;
     const double at = parameter;
@@ -228,10 +254,11 @@ struct RealNetwork {
       sum -= loss(sample, labels[s], s);
     }
     parameter = at;
-    return sum / (2 * kStep * samples);
+    return sum / (2 * kStep * divisor(labels, samples));
   }
 
   Loss kind;
+  LossSettings settings;
   uint64_t seed = 0;  ///< of Dropout
   std::vector<RealLayer> layers;
 };
@@ -251,7 +278,7 @@ inline double operand_value(const Engine& engine, const LayerPlan& l, int32_t i)
                       : l.formats.parameter.is_float()
                           ? std::round(double(float(value) * float(1 / step)))
                           : std::floor(std::round(value / stored_scale) * (stored_scale / step) + 0.5);
-  return std::clamp(code, -largest, largest) * step;
+  return std::clamp(code, double(-largest_weight(l.formats)), largest) * step;  // upper bytes reach -128
 }
 
 inline double wire_step(const Engine& engine, const Wire& wire, int32_t sample) {

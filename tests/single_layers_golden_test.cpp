@@ -1,10 +1,15 @@
 // Single layers, forward and backward, against the independent model in tools/gold/single_layers.py, bit for bit.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
+
 #include "mantissa/kernels/host_targets.hpp"
 #include "mantissa/kernels/kernels_small.hpp"
 #include "mantissa/layers/conv1d.hpp"
 #include "mantissa/losses/cross_entropy.hpp"
+#include "mantissa/losses/pointwise.hpp"
+#include "mantissa/losses/soft_cross_entropy.hpp"
 #include "mantissa/num/requantize.hpp"
 #include "tests/golden_file.hpp"
 
@@ -487,6 +492,63 @@ void check_dropout(GoldenRow& row) {
   });
 }
 
+template <class T>
+std::vector<float> floats(const std::vector<T>& bits) {
+  std::vector<float> values;
+  for (const T b : bits) values.push_back(std::bit_cast<float>(uint32_t(b)));
+  return values;
+}
+
+void check_pointwise(GoldenRow& row) {
+  PointwiseLoss p;
+  p.kind = Pointwise(row.number());
+  p.count = int32_t(row.number());
+  p.divisor = int32_t(row.number());
+  const int64_t bits = row.number();
+  p.unit = row.scale();
+  p.delta = std::bit_cast<float>(uint32_t(row.number()));
+  const std::vector<float> targets = floats(row.numbers<int64_t>());
+  p.targets.values = targets.data();
+  auto sums = row.numbers<int32_t>();
+  const auto prediction = int32_t(std::ranges::max_element(sums) - sums.begin());
+  const int64_t loss = row.number();
+  const auto expected = row.numbers<int32_t>();
+  Codes errors(bits, std::vector<int32_t>(sums.size(), 99));
+  p.sums = sums.data();
+  p.errors = errors.data();
+  p.error_element = errors.element;
+  p.max_code = largest_code(bits);
+  const MseResult found = pointwise_loss(p);
+  EXPECT_EQ(found.loss.loss_q24, loss);
+  EXPECT_EQ(found.loss.prediction, prediction);
+  EXPECT_EQ(p.kind == Pointwise::kHuber ? sums : errors.values(), expected);
+  if (p.kind == Pointwise::kHuber) {
+    EXPECT_EQ(found.largest, mantissa::largest_magnitude(std::span<const int32_t>(expected)));
+  }
+}
+
+void check_soft_cross_entropy(GoldenRow& row) {
+  SoftCrossEntropy s;
+  s.classes = int32_t(row.number());
+  const int64_t bits = row.number();
+  s.label = int32_t(row.number());
+  s.smoothing = std::bit_cast<float>(uint32_t(row.number()));
+  const std::vector<float> weights = floats(row.numbers<int64_t>());
+  s.weights = weights.data();
+  s.unit = row.scale();
+  auto logits = row.numbers<int32_t>();
+  s.logits = logits.data();
+  Codes errors(bits, std::vector<int32_t>(logits.size(), 99));
+  s.errors = errors.data();
+  s.error_element = errors.element;
+  s.max_code = largest_code(bits);
+  const SoftResult found = soft_cross_entropy(s);
+  EXPECT_EQ(found.loss.loss_q24, row.number());
+  EXPECT_EQ(found.weight, row.number());
+  EXPECT_EQ(found.weight_unit, row.scale());
+  EXPECT_EQ(errors.values(), row.numbers<int32_t>());
+}
+
 TEST(Golden, SingleLayers) {
   for_each_golden_row("single_layers.txt", [](GoldenRow& row, const std::string& text) {
     SCOPED_TRACE(text);
@@ -509,6 +571,10 @@ TEST(Golden, SingleLayers) {
       check_curve(row, Curve::kSigmoid);
     else if (layer == "tanh")
       check_curve(row, Curve::kTanh);
+    else if (layer == "pointwise")
+      check_pointwise(row);
+    else if (layer == "soft")
+      check_soft_cross_entropy(row);
     else if (layer == "dropout")
       check_dropout(row);
     else

@@ -13,6 +13,12 @@ namespace {
 
 constexpr int32_t kSamples = 3;
 
+constexpr float kWeights[] = {0.5f, 2.0f, 1.0f, 0.25f};
+
+NamedModel with_loss(const char* name, Loss loss, const LossSettings& settings = {}) {
+  return {name, {1, 7}, {linear({.features = 6}), tanh(), linear({.features = 4})}, loss, settings};
+}
+
 std::vector<NamedModel> torch_models() {
   return {{"strided",
            {10, 4},
@@ -39,13 +45,19 @@ std::vector<NamedModel> torch_models() {
            {8, 3},
            {conv1d({.channels = 4, .kernel = 3}), tanh(), conv1d({.channels = 5, .kernel = 2}), relu6(),
             conv1d({.channels = 4, .kernel = 3}), leaky_relu(), flatten(), linear({.features = 6}), sigmoid(),
-            linear({.features = 5}), leaky_relu({.slope = 0.25f}), linear({.features = 3})}}};
+            linear({.features = 5}), leaky_relu({.slope = 0.25f}), linear({.features = 3})}},
+          with_loss("weighted", Loss::kCrossEntropy, {.class_weights = kWeights}),
+          with_loss("smoothed", Loss::kCrossEntropy, {.smoothing = 0.2f, .class_weights = kWeights}),
+          with_loss("absolute", Loss::kL1),
+          with_loss("huber", Loss::kHuber, {.delta = 0.5f}),
+          with_loss("binary", Loss::kBce),
+          with_loss("summed", Loss::kMse, {.reduction = LossReduction::kSum})};
 }
 
 /// One step with learning rate 0: then momentum is the mean gradient.
 void expect_torch(const TorchNetwork& golden, const NamedModel& named, int32_t micro_batch) {
   Model model = named.model();
-  if (golden.targets != nullptr) model.loss = Loss::kMse;
+  if (golden.targets != nullptr && model.loss == Loss::kCrossEntropy) model.loss = Loss::kMse;
   const HeapPlan plan(model, float32_recipe(), {.batch = kSamples, .micro_batch = micro_batch});
   ASSERT_FALSE(plan.error);
   GuardedArena arena(plan.summary.arena_bytes);
@@ -71,10 +83,13 @@ void expect_torch(const TorchNetwork& golden, const NamedModel& named, int32_t m
   const auto targets = [&](int32_t s) {
     return values != nullptr ? Targets(values + s * plan.summary.classes) : Targets(golden.labels + s);
   };
-  int64_t loss = 0;
+  BatchResult sums;
   engine.begin_batch(kSamples, {.lr = 0.0f, .momentum = 0.9f}, x, targets(0));
-  for (int32_t s = 0; s < kSamples; s += micro_batch)
-    loss += engine.accumulate(x + s * model.input.size(), targets(s), micro_batch).loss_q24;
+  for (int32_t s = 0; s < kSamples; s += micro_batch) {
+    const BatchResult part = engine.accumulate(x + s * model.input.size(), targets(s), micro_batch);
+    sums.loss_q24 += part.loss_q24;
+    sums.weight += part.weight;
+  }
   engine.end_batch();
 
   const double* expected = golden.gradients;
@@ -90,7 +105,8 @@ void expect_torch(const TorchNetwork& golden, const NamedModel& named, int32_t m
       EXPECT_NEAR(double(found[i]), *expected, tolerance)
           << named.name << ", " << expected - golden.gradients;
   });
-  EXPECT_NEAR(double(loss) / 16777216.0 / kSamples, golden.loss, 0x1p-24 * (terms + 1) * (1 + golden.loss))
+  EXPECT_NEAR(double(sums.loss_q24) / 512.0 / double(sums.weight), golden.loss,
+              0x1p-24 * (terms + 1) * (1 + golden.loss))
       << named.name;
 }
 

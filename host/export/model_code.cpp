@@ -231,10 +231,45 @@ std::string shape_code(Shape s) {
 
 }  // namespace
 
+namespace {
+
+std::string_view loss_name(Loss loss) {
+  switch (loss) {
+    case Loss::kCrossEntropy: return "mantissa::Loss::kCrossEntropy";
+    case Loss::kMse: return "mantissa::Loss::kMse";
+    case Loss::kL1: return "mantissa::Loss::kL1";
+    case Loss::kHuber: return "mantissa::Loss::kHuber";
+    case Loss::kBce: return "mantissa::Loss::kBce";
+  }
+  return "";
+}
+
+std::string class_weights_code(const Description& d) {
+  std::string list;
+  for (const float weight : d.class_weights) list += (list.empty() ? "" : ", ") + cpp_float(weight);
+  return list.empty() ? "" : fmt::format("constexpr float kClassWeights[] = {{{}}};\n", list);
+}
+
+/// Nothing for CrossEntropy without attributes.
+std::string loss_code(const Description& d) {
+  const LossSettings& s = d.loss_settings;
+  Fields fields;
+  if (s.reduction == LossReduction::kSum) fields.add("reduction", "mantissa::LossReduction::kSum");
+  if (s.smoothing != 0.0f) fields.add("smoothing", cpp_float(s.smoothing));
+  if (!d.class_weights.empty()) fields.add("class_weights", "kClassWeights");
+  if (d.loss == Loss::kHuber) fields.add("delta", cpp_float(s.delta));
+  const std::string settings = fields.in_braces();
+  if (settings == "{}") return d.loss == Loss::kCrossEntropy ? "" : std::string(loss_name(d.loss));
+  return fmt::format("{}, mantissa::LossSettings{}", loss_name(d.loss), settings);
+}
+
+}  // namespace
+
 std::string model_code(const Description& description) {
-  std::string code = fmt::format("constexpr auto kModel = mantissa::make_model(\n    mantissa::{}",
-                                 shape_code(description.input));
-  if (description.loss == Loss::kMse) code += ", mantissa::Loss::kMse";
+  std::string code = class_weights_code(description);
+  code += fmt::format("constexpr auto kModel = mantissa::make_model(\n    mantissa::{}",
+                      shape_code(description.input));
+  if (const std::string loss = loss_code(description); !loss.empty()) code += ", " + loss;
   std::string comment;
   for (size_t i = 0; i < description.nodes.size(); ++i) {
     code += fmt::format(",{}\n    {}", comment, node_code(description.nodes[i]));

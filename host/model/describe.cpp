@@ -193,6 +193,11 @@ std::string detail_sentence(const Subject& s) {
       return "a fixed scale is positive and finite, or left out; zero_point goes with a fixed scale of an "
              "asym format, and is "
              "one of its codes";
+    case Detail::kLossSettings:
+      return "class weights (at least 0, one above it) and label smoothing (0 to 1) are for cross_entropy, "
+             "and the delta of huber "
+             "is above 0; give the loss attributes that it has";
+    case Detail::kClassWeights: return "there is one class weight for each output";
     case Detail::kSlope: return "the slope of a leaky_relu is from 0 to 1";
     case Detail::kDropProbability:
       return "p is the share of elements that dropout sets to 0, from 0 to less than 1 (in steps of 2^-16)";
@@ -241,6 +246,9 @@ std::string arena_too_small(const Subject& s) {
 }
 
 std::string unsupported(const Subject& s) {
+  if (s.error.detail == Detail::kClassWeights)
+    return fmt::format("{}: it has {} class weights and {} outputs; {}", s.layer, s.error.found,
+                       s.error.limit, detail_sentence(s));
   if (s.error.detail == Detail::kNormTooWide)
     return fmt::format("{}: it has {} channels; {}: under {} at most {} do", s.layer, s.error.found,
                        detail_sentence(s), s.recipe, s.error.limit);
@@ -248,7 +256,7 @@ std::string unsupported(const Subject& s) {
       s.error.detail == Detail::kGroupScale || s.error.detail == Detail::kWireChannels ||
       s.error.detail == Detail::kNormErrorGroups || s.error.detail == Detail::kNeedsImage ||
       s.error.detail == Detail::kNeedsSignal || s.error.detail == Detail::kSlope ||
-      s.error.detail == Detail::kDropProbability)
+      s.error.detail == Detail::kLossSettings || s.error.detail == Detail::kDropProbability)
     return fmt::format("{}: {}", s.layer, detail_sentence(s));
   return fmt::format("{}: this version does not build it: {}", s.layer, detail_sentence(s));
 }

@@ -36,6 +36,8 @@ constexpr Detail kAllDetails[] = {Detail::kNone,
                                   Detail::kAlignment,
                                   Detail::kGradientFormat,
                                   Detail::kExactTogether,
+                                  Detail::kLossSettings,
+                                  Detail::kClassWeights,
                                   Detail::kSlope,
                                   Detail::kDropProbability,
                                   Detail::kFormat};

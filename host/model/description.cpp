@@ -29,6 +29,9 @@ constexpr IntegerRange kBits{2, 16};
 constexpr NumberRange kFixedScale{1e-30, 1e30};
 constexpr IntegerRange kZeroPoint{-32768, 32767};
 constexpr NumberRange kEpsilon{0.0, 1.0};
+constexpr NumberRange kSmoothing{0.0, 1.0};
+constexpr NumberRange kDelta{1e-30, 1e30};
+constexpr NumberRange kClassWeight{0.0, 1e30};
 constexpr NumberRange kSlope{0.0, 1.0};
 constexpr NumberRange kDropProbability{0.0, 0.9999};
 
@@ -348,6 +351,26 @@ void check_classes(const TomlReader& top, const Description& d) {
                                  d.classes, outputs));
 }
 
+/// Only the attributes that the loss has.
+void read_loss(const TomlReader& top, Description& d) {
+  d.loss = top.choice<Loss>("loss", kLosses, d.loss);
+  const auto require = [&](std::string_view key, Loss loss) {
+    if (top.has(key) && d.loss != loss)
+      top.fail(key,
+               fmt::format("'{}' is an attribute of loss = \"{}\", and this model has \"{}\"; leave it out",
+                           key, name_of(loss, kLosses), name_of(d.loss, kLosses)));
+    return top.has(key);
+  };
+  LossSettings& s = d.loss_settings;
+  s.reduction = top.choice<LossReduction>("loss_reduction", kLossReductions, s.reduction);
+  if (require("label_smoothing", Loss::kCrossEntropy))
+    s.smoothing = static_cast<float>(top.number("label_smoothing", kSmoothing));
+  if (require("huber_delta", Loss::kHuber)) s.delta = static_cast<float>(top.number("huber_delta", kDelta));
+  if (!require("class_weights", Loss::kCrossEntropy)) return;
+  for (const double weight : top.number_list("class_weights", kClassWeight))
+    d.class_weights.push_back(static_cast<float>(weight));
+}
+
 void read_training(const TomlReader& training, TrainingDefaults& t) {
   training.allow({"epochs", "batch", "lr", "momentum", "weight_decay", "schedule", "seed", "only_class"});
   t.epochs = training.integer("epochs", kEpochs, t.epochs);
@@ -374,13 +397,17 @@ Description parse_description(std::string_view toml_text, std::string_view sourc
   const std::string source(source_name);
   const toml::table file = parse_toml(toml_text, source);
   const TomlReader top(file, source, "the model");
-  top.allow({"name", "loss", "target", "input", "output", "layer", "training"});
+  top.allow({"name", "loss", "class_weights", "label_smoothing", "huber_delta", "loss_reduction", "target",
+             "input", "output", "layer", "training"});
   Description d;
   d.name = top.name("name");
-  d.loss = top.choice<Loss>("loss", kLosses, d.loss);
+  read_loss(top, d);
   d.target = top.choice<Target>("target", kTargets, d.target);
-  if (d.target == Target::kInput && d.loss != Loss::kMse)
-    top.fail("target", "target = \"input\" compares the outputs with the sample; it needs loss = \"mse\"");
+  const bool takes_values = d.loss == Loss::kMse || d.loss == Loss::kL1 || d.loss == Loss::kHuber;
+  if (d.target == Target::kInput && !takes_values)
+    top.fail("target",
+             "target = \"input\" compares the outputs with the sample; it needs loss = \"mse\", \"l1\" or "
+             "\"huber\"");
   read_input(top.table("input"), d);
   if (top.has("output")) read_output(top.table("output"), d);
   read_layers(top, d);

@@ -2,8 +2,12 @@
 // The core knows a model as numbers only; the names and defaults that a user sees live here.
 //
 //   name = "har"
-//   loss = "cross_entropy"        # the default; or "mse", against onehot labels
-//   target = "label"              # the default; or "input": with loss "mse" the outputs are to be the normalised sample itself
+//   loss = "cross_entropy"        # the default; or "mse", "l1", "huber", "bce" (with logits), against onehot labels
+//   class_weights = [1.0, 2.5]    # of cross_entropy; default: all alike
+//   label_smoothing = 0.1         # of cross_entropy; default 0
+//   huber_delta = 1.0             # of huber; the default
+//   loss_reduction = "mean"       # the default; or "sum", over outputs and samples
+//   target = "label"              # the default; or "input": with loss "mse", "l1" or "huber" the outputs are to be the normalised sample itself
 //
 //   [input]
 //   steps = 128                   # default 1
@@ -82,6 +86,8 @@ struct Description {
   std::string name;
   Shape input = {};
   Loss loss = Loss::kCrossEntropy;
+  LossSettings loss_settings = {};        ///< but for the weights of classes
+  std::vector<float> class_weights = {};  ///< empty, or one per class
   Target target = Target::kLabel;
   SampleLayout layout = SampleLayout::kChannelsLast;
   int classes = 0;                            ///< 0: as the labels say
@@ -91,7 +97,11 @@ struct Description {
   TrainingDefaults training = {};
 
   /// A view of this description, which must outlive it.
-  Model model() const& { return {input, nodes, loss}; }
+  Model model() const& {
+    LossSettings settings = loss_settings;
+    settings.class_weights = class_weights;
+    return {input, nodes, loss, settings};
+  }
   Model model() const&& = delete;
   InputShape input_shape() const { return {input.steps, input.channels, layout, input.width}; }
 };

@@ -39,7 +39,14 @@ inline constexpr Named<SampleLayout> kLayouts[] = {{"channels_first", SampleLayo
 inline constexpr Named<Schedule> kSchedules[] = {{"constant", Schedule::kConstant},
                                                  {"linear", Schedule::kLinear}};
 
-inline constexpr Named<Loss> kLosses[] = {{"cross_entropy", Loss::kCrossEntropy}, {"mse", Loss::kMse}};
+inline constexpr Named<Loss> kLosses[] = {{"cross_entropy", Loss::kCrossEntropy},
+                                          {"mse", Loss::kMse},
+                                          {"l1", Loss::kL1},
+                                          {"huber", Loss::kHuber},
+                                          {"bce", Loss::kBce}};
+
+inline constexpr Named<LossReduction> kLossReductions[] = {{"mean", LossReduction::kMean},
+                                                           {"sum", LossReduction::kSum}};
 
 inline constexpr Named<Target> kTargets[] = {{"label", Target::kLabel}, {"input", Target::kInput}};
 

@@ -148,7 +148,8 @@ TEST(Description, UnknownKeysNameTheNearestOne) {
             "'momentum', "
             "'weight_decay', 'schedule', 'seed', 'only_class'");
   EXPECT_EQ(refusal("name = 'x'\nloss = 'hinge'"),
-            "m.toml, line 2: unknown loss 'hinge' in the model; known are 'cross_entropy', 'mse'");
+            "m.toml, line 2: unknown loss 'hinge' in the model; known are 'cross_entropy', 'mse', 'l1', "
+            "'huber', 'bce'");
 }
 
 TEST(Description, FormatsBetweenLayersAreReadAndWritten) {
@@ -189,6 +190,34 @@ TEST(Description, ActivationsAreReadAndWritten) {
   EXPECT_EQ(d.nodes, expected);
   EXPECT_EQ(d.layer_names[1], "leaky_relu2");
   EXPECT_EQ(parse_description(write_description(d), "written").nodes, expected);
+}
+
+TEST(Description, LossesAreReadAndWritten) {
+  const std::string rest = "[input]\nchannels = 4\n[[layer]]\ntype = 'linear'\nfeatures = 2\n";
+  const auto read = [&rest](const std::string& keys) {
+    return parse_description("name = 'l'\n" + keys + rest, "m.toml");
+  };
+  const Description soft = read("class_weights = [1, 2.5]\nlabel_smoothing = 0.1\nloss_reduction = 'sum'\n");
+  EXPECT_EQ(soft.class_weights, (std::vector<float>{1.0f, 2.5f}));
+  EXPECT_EQ(soft.loss_settings.smoothing, 0.1f);
+  EXPECT_EQ(soft.loss_settings.reduction, LossReduction::kSum);
+  EXPECT_EQ(soft.model().loss_settings.class_weights.data(), soft.class_weights.data());
+  const Description huber = read("loss = 'huber'\nhuber_delta = 0.3\n");
+  EXPECT_EQ(huber.loss, Loss::kHuber);
+  EXPECT_EQ(huber.loss_settings.delta, 0.3f);
+  for (const Description& d : {soft, huber, read("loss = 'l1'\n"), read("loss = 'bce'\n")}) {
+    const Description again = parse_description(write_description(d), "written");
+    EXPECT_EQ(again.loss, d.loss);
+    EXPECT_EQ(again.class_weights, d.class_weights);
+    EXPECT_EQ(again.loss_settings.smoothing, d.loss_settings.smoothing);
+    EXPECT_EQ(again.loss_settings.delta, d.loss_settings.delta);
+    EXPECT_EQ(again.loss_settings.reduction, d.loss_settings.reduction);
+  }
+  for (const std::string wrong :
+       {"loss = 'l1'\nlabel_smoothing = 0.1\n", "loss = 'mse'\nclass_weights = [1, 2]\n",
+        "huber_delta = 1.0\n", "class_weights = [-1.0, 2.0]\n", "class_weights = ['a', 'b']\n",
+        "label_smoothing = 1.5\n", "loss = 'bce'\ntarget = 'input'\n"})
+    EXPECT_THROW(read(wrong), Error) << wrong;
 }
 
 TEST(Description, QuantizeNamesAnyFormat) {

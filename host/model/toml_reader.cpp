@@ -151,6 +151,19 @@ std::vector<std::string> TomlReader::name_list(std::string_view key) const {
   return names;
 }
 
+std::vector<double> TomlReader::number_list(std::string_view key, NumberRange range) const {
+  std::vector<double> values;
+  for (const toml::node& element : list(key, "a list of numbers")) {
+    const auto value = element.value<double>();
+    if (!value || !element.is_number()) fail_type(key, element, "a list of numbers");
+    if (!(*value >= range.low && *value <= range.high))
+      fail(key, fmt::format("{} in {} contains {}; it must be from {} to {}", in_quotes(key), where_, *value,
+                            range.low, range.high));
+    values.push_back(*value);
+  }
+  return values;
+}
+
 std::vector<int32_t> TomlReader::integer_list(std::string_view key, IntegerRange range) const {
   std::vector<int32_t> values;
   for (const toml::node& element : list(key, "a list of integers")) {

@@ -67,6 +67,7 @@ class TomlReader {
   /// A name: 1 to 64 bytes, no control characters.
   std::string name(std::string_view key) const;
   std::vector<std::string> name_list(std::string_view key) const;
+  std::vector<double> number_list(std::string_view key, NumberRange range) const;
   std::vector<int32_t> integer_list(std::string_view key, IntegerRange range) const;
   bool is_list(std::string_view key) const { return has(key) && table_.get(key)->is_array(); }
   bool is_string(std::string_view key) const { return has(key) && table_.get(key)->is_string(); }

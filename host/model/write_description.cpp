@@ -101,6 +101,18 @@ std::string attributes(const Node& node) {
   return "";
 }
 
+std::string loss_keys(const Description& d) {
+  const LossSettings& s = d.loss_settings;
+  std::string out;
+  for (const float weight : d.class_weights) out += (out.empty() ? "" : ", ") + number_text(weight);
+  if (!out.empty()) out = fmt::format("class_weights = [{}]\n", out);
+  if (s.smoothing != 0.0f) out += fmt::format("label_smoothing = {}\n", number_text(s.smoothing));
+  if (d.loss == Loss::kHuber) out += fmt::format("huber_delta = {}\n", number_text(s.delta));
+  if (s.reduction != LossReduction::kMean)
+    out += fmt::format("loss_reduction = {}\n", toml_string(name_of(s.reduction, kLossReductions)));
+  return out;
+}
+
 std::string output_table(const Description& d) {
   if (d.classes == 0 && d.class_names.empty()) return "";
   std::string out = "\n[output]\n";
@@ -122,6 +134,7 @@ std::string training_table(const TrainingDefaults& t) {
 std::string write_description(const Description& d) {
   std::string out =
       fmt::format("name = {}\nloss = {}\n", toml_string(d.name), toml_string(name_of(d.loss, kLosses)));
+  out += loss_keys(d);
   if (d.target != Target::kLabel)
     out += fmt::format("target = {}\n", toml_string(name_of(d.target, kTargets)));
   const std::string size = d.input.width > 0

@@ -10,6 +10,17 @@
 namespace mantissa::host {
 namespace {
 
+std::string loss_words(Loss loss) {
+  switch (loss) {
+    case Loss::kCrossEntropy: return "softmax and cross-entropy";
+    case Loss::kMse: return "mean squared error";
+    case Loss::kL1: return "absolute error";
+    case Loss::kHuber: return "Huber's loss";
+    case Loss::kBce: return "binary cross-entropy";
+  }
+  return "";
+}
+
 class Walk {
  public:
   Walk(const PlanView& plan, const Description& description) : plan_(plan), d_(description) {}
@@ -58,7 +69,7 @@ class Walk {
           "nothing: in training codes become zero, and the scale grows instead of those that stay");
     if (l.node.has_parameters()) add_parameters(i);
     if (l.node.makes_sums() && is_logits(l.y))
-      add(name, "sums", plan_.summary.loss == Loss::kMse ? "mean squared error" : "softmax and cross-entropy",
+      add(name, "sums", loss_words(plan_.summary.loss),
           l.logits_shift > 0 ? fmt::format("{} bits are dropped, to fit int32", l.logits_shift)
                              : "nothing: the loss reads sums");
     if (l.trains) add_training(i);

@@ -41,6 +41,9 @@ class Walk {
   std::string format_of(const Wire& w) const {
     return format_name(plan_.tensors[static_cast<size_t>(w.tensor)].format);
   }
+  int32_t max_code(const Wire& w) const {
+    return plan_.tensors[static_cast<size_t>(w.tensor)].format.max_code();
+  }
   std::string name(size_t i, std::string_view what) const {
     return fmt::format("{} {}", d_.layer_names[i], what);
   }
@@ -121,12 +124,19 @@ class Walk {
 
   void add_loss() {
     const Wire& w = plan_.summary.loss_wire;
-    if (plan_.summary.loss == Loss::kMse) {
-      add("forward", "targets", "float32", "int32", kHalfAway, "of the outputs");
+    const Loss loss = plan_.summary.loss;
+    if (loss != Loss::kCrossEntropy)
+      add("forward", "targets", "float32", "int32", kHalfAway,
+          loss == Loss::kBce ? "fixed at 2^-30" : "of the outputs");
+    if (loss == Loss::kMse || loss == Loss::kHuber)
       return add_wire("backward", "error of the loss", "int32", w);
-    }
+    if (loss == Loss::kL1)
+      return add("backward", "error of the loss", "sign", format_of(w), "-",
+                 fmt::format("fixed at {:g}", w.factor.to_float()));
+    const bool is_plain = loss == Loss::kCrossEntropy && w.factor == Scale::ratio(1, uint32_t(max_code(w)));
     add("backward", "error of the loss", "probabilities", format_of(w), kHalfUp,
-        fmt::format("fixed at 1/{}", plan_.tensors[static_cast<size_t>(w.tensor)].format.max_code()));
+        is_plain ? fmt::format("fixed at 1/{}", max_code(w))
+                 : fmt::format("fixed at {:g}", w.factor.to_float()));
   }
 
   void add_backward(size_t i) {

@@ -20,7 +20,7 @@ Evaluation evaluate(Engine& engine, const Split& split) {
   result.classes.resize(classes);
   if (classes <= kMaxConfusionClasses) result.confusion_counts.resize(classes * classes);
 
-  int64_t loss_q24 = 0, correct = 0;
+  int64_t loss_q24 = 0, correct = 0, weight = 0;
   for (size_t first = 0; first < split.size(); first += micro) {
     const size_t count = std::min(micro, split.size() - first);
     for (size_t i = 0; i < count; ++i) {
@@ -31,6 +31,7 @@ Evaluation evaluate(Engine& engine, const Split& split) {
         engine.evaluate(x.data(), &labels[first], static_cast<int32_t>(count), &result.predictions[first]);
     loss_q24 += sums.loss_q24;
     correct += sums.correct;
+    weight += sums.weight;
   }
   const ConfusionMatrix confusion{result.confusion_counts, plan.classes};
   for (size_t i = 0; i < split.size(); ++i) {
@@ -38,7 +39,7 @@ Evaluation evaluate(Engine& engine, const Split& split) {
     if (!result.confusion_counts.empty()) ++confusion.at(labels[i], result.predictions[i]);
   }
   const auto samples = static_cast<double>(split.size());
-  result.loss = static_cast<double>(loss_q24) / (1 << 24) / samples;
+  result.loss = static_cast<double>(loss_q24) / (1 << 9) / static_cast<double>(std::max<int64_t>(weight, 1));
   result.accuracy = static_cast<double>(correct) / samples;
   result.macro_f1 = static_cast<double>(macro_f1(result.classes));
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

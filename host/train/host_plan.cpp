@@ -18,6 +18,8 @@ HostPlan::HostPlan(const Description& description, const NamedRecipe& recipe, co
       plan_into(description.model(), recipe.recipe(), options, {layers_, tensors_, steps_, proofs_}, order);
   if (!made.ok()) throw Error(describe(made.error, description, recipe.name));
   summary_ = made.value;
+  class_weights_ = description.class_weights;
+  summary_.loss_settings.class_weights = class_weights_;
   tensors_.resize(static_cast<size_t>(summary_.tensors));
   steps_.resize(static_cast<size_t>(summary_.steps));
   proofs_.resize(static_cast<size_t>(summary_.proofs));

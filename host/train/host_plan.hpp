@@ -15,10 +15,14 @@ class HostPlan {
   /// Throws Error, in the words of describe(), if the recipe does not go with the model or the options.
   HostPlan(const Description& description, const NamedRecipe& recipe, const PlanOptions& options);
 
+  HostPlan(HostPlan&&) = default;
+  HostPlan& operator=(HostPlan&&) = default;
+
   /// Valid while this object lives, and when it has been moved.
   PlanView view() const;
 
  private:
+  std::vector<float> class_weights_;  ///< what the summary refers to
   PlanSummary summary_;
   std::vector<LayerPlan> layers_;
   std::vector<Tensor> tensors_;

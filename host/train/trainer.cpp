@@ -108,6 +108,7 @@ void Trainer::run_batch(size_t first, size_t count, Sums& sums) {
     const BatchResult r = engine_.accumulate(x_.data(), targets, static_cast<int32_t>(now));
     sums.loss_q24 += r.loss_q24;
     sums.correct += r.correct;
+    sums.weight += r.weight;
   }
   engine_.end_batch();
   if (measures) arena_.look(steps_done_);
@@ -132,8 +133,9 @@ int64_t Trainer::samples_left() const {
 
 EpochResult Trainer::result_of(uint32_t epoch, const Sums& sums, double seconds) {
   const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
+  const double weight = static_cast<double>(std::max<int64_t>(sums.weight, 1)) / (1 << 15);
   return {.epoch = static_cast<int>(epoch) + 1,
-          .loss = static_cast<double>(sums.loss_q24) / (1 << 24) / samples,
+          .loss = static_cast<double>(sums.loss_q24) / (1 << 24) / weight,
           .accuracy = static_cast<double>(sums.correct) / samples,
           .samples = sums.samples,
           .seconds = seconds,

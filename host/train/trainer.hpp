@@ -62,6 +62,7 @@ class Trainer {
  private:
   struct Sums {
     int64_t loss_q24 = 0, correct = 0, samples = 0;
+    int64_t weight = 0;  ///< of the samples, 2^15 being one
   };
   void run_batch(size_t first, size_t count, Sums& sums);
   void read(size_t first, size_t count);

@@ -4,11 +4,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from exact import exp2_negative, half_away, multiplier, nearest_scale, over, random16, random_key, ratio, rescale, shifted, times
+from exact import multiplier, nearest_scale, over, power, random16, random_key, ratio, rescale, shifted, times
 from layers import Moves
 from network import ONE, Codes, Sums
-
-LOG2_E = (0x5C551D95, -30)
 
 
 def each(function, *tables):
@@ -28,12 +26,6 @@ def leaky(code, by, slope):
 
 def six_codes(scale):
     return rescale(6, multiplier(over(ONE, scale)), 2 ** 15)
-
-
-def power(code, scale, doubled):
-    """e^-|x|, or e^-2|x|, in Q30."""
-    mantissa, shift = multiplier(shifted(times(scale, LOG2_E), 27 if doubled else 26))
-    return exp2_negative(min(half_away(Fraction(abs(code) * mantissa, 2 ** shift)), 31 << 26))
 
 
 def share(numerator, e, max_code):

@@ -12,6 +12,8 @@ The chain is Linear 16, Quantize, LayerNorm, Quantize, Linear 4 on 12 features. 
     bends     12 features: Linear 16, Tanh, Linear 10, LeakyReLU 0.1, Linear 4; CrossEntropy
     clipped   5 large steps of 6: Conv1d 8 (kernel 3), ReLU, ReLU6 with a wire of 7 bits, Sigmoid, GlobalAvgPool1d, Linear 4
     dropped   the same: Conv1d 8, ReLU, Dropout 0.25, Conv1d 8, Dropout 0.3, Linear 4
+    absolute, huber, binary, weighted, summed   12 features: Linear 16, ReLU, Linear 4; L1 against values; Huber (delta 0.5) against
+              values; the sum of binary cross-entropies; CrossEntropy with weights of classes, smoothed; its sum, not smoothed
 
 All that is not said has 8 bits. Batches of 4, learning rate 0.05, momentum 0.9, margin 2, decay 0.9 (float32), eps 1e-5f,
 the largest |x| as the input's range. Layers are counted with every Quantize and ReLU.
@@ -21,7 +23,7 @@ import numpy as np
 from activations import Curve, Dropout, LeakyRelu, Relu6, sigmoid, sigmoid_slope, tanh, tanh_slope
 from draws import Draws
 from layers import Conv1d, GlobalAvgPool1d, LayerNorm, MaxPool1d, Quantize
-from network import CrossEntropy, MeanSquaredError, Network, Settings, Stage, Wire, scale_of
+from network import CrossEntropy, MeanSquaredError, Network, OneByOne, Settings, SoftCrossEntropy, Stage, Wire, scale_of
 from tables import array, bits, braces, pair
 
 TARGET, VERSION, SEED = "tests/golden/chain.inc", 2, 20
@@ -110,6 +112,19 @@ def dropped_chain(settings, input_range):
     ], CrossEntropy(6), input_range)
 
 
+def loss_chain(loss):
+    """Linear 16, ReLU, Linear 4."""
+    def build(settings, input_range):
+        return Network([
+            Stage(0, Conv1d(settings, 0, FEATURES, HIDDEN), relu=True, y=Wire()),
+            Stage(2, Conv1d(settings, 2, HIDDEN, CLASSES), dx=Wire()),
+        ], loss(3), input_range)
+    return build
+
+
+WEIGHTS, SMOOTHING = (0.5, 2.0, 1.0, 0.25), np.float32(0.2)
+
+
 class Data:
     """Samples of about normal features, the sum of twelve even draws; the label is the largest of sums of features."""
     array = "kFlat"  # what its samples and labels are called
@@ -171,6 +186,11 @@ VARIANTS = {  # how it is built, data, whether targets are values, weight decay
     "bends": (bends_chain, FLAT, False, 0),
     "clipped": (clipped_chain, LOUD, False, 0),
     "dropped": (dropped_chain, STEPPED, False, 0),
+    "absolute": (loss_chain(lambda i: OneByOne(i, "l1")), FLAT, True, 0),
+    "huber": (loss_chain(lambda i: OneByOne(i, "huber", 0.5)), FLAT, True, 0),
+    "binary": (loss_chain(lambda i: OneByOne(i, "bce", sums=True)), FLAT, False, 0),
+    "weighted": (loss_chain(lambda i: SoftCrossEntropy(i, WEIGHTS, SMOOTHING)), FLAT, False, 0),
+    "summed": (loss_chain(lambda i: SoftCrossEntropy(i, WEIGHTS, sums=True)), FLAT, False, 0),
 }
 
 

@@ -128,6 +128,12 @@ def exp2_negative(t_q26):
     return p >> (t_q26 >> 26) if t_q26 >> 26 < 31 else 0
 
 
+def power(code, scale, doubled):
+    """e^-|x|, or e^-2|x|, in Q30."""
+    mantissa, shift = multiplier(shifted(times(scale, (0x5C551D95, -30)), 27 if doubled else 26))
+    return exp2_negative(min(half_away(Fraction(abs(code) * mantissa, 2 ** shift)), 31 << 26))
+
+
 def log2_q24(x):
     """Bits of the logarithm by squaring a 32-bit mantissa, floored."""
     whole = x.bit_length() - 1

@@ -188,9 +188,9 @@ class GranuleParameter(Parameter):
         each = [self.place(i) for i in range(self.count)]
         return [(*self.factor(scale, new), self.low - z, self.high - z) for z, scale in each]
 
-    def update(self, sums, unit, samples, step):
+    def update(self, sums, unit, divisor, step):
         self.made = None
-        super().update(sums, unit, samples, step)
+        super().update(sums, unit, divisor, step)
 
     def refit(self, step):
         fit_one = {"sym": self.refit_sym, "bfp": self.refit_bfp, "asym": self.refit_asym}[self.tensor.format.kind]

@@ -2,6 +2,8 @@
 
 Together the networks hold each layer that has a float32 form, with strides, padding, dilation and groups, and both losses.
 """
+import numpy as np
+
 from tables import array, bits
 
 TARGET, VERSION, SEED = "tests/golden/layers_torch.inc", 2, 5
@@ -52,6 +54,9 @@ def networks(torch):
     yield "activated", (8, 3), 3, False, nn.Sequential(
         nn.Conv1d(3, 4, 3), nn.Tanh(), nn.Conv1d(4, 5, 2), nn.ReLU6(), nn.Conv1d(5, 4, 3), nn.LeakyReLU(), StepMajor(),
         nn.Linear(12, 6), nn.Sigmoid(), nn.Linear(6, 5), nn.LeakyReLU(0.25), nn.Linear(5, 3))
+    for name in ("weighted", "smoothed", "absolute", "huber", "binary", "summed"):
+        yield name, (1, 7), 4, name not in ("weighted", "smoothed"), nn.Sequential(
+            StepMajor(), nn.Linear(7, 6), nn.Tanh(), nn.Linear(6, 4))
 
 
 def stored(tensor):
@@ -71,9 +76,12 @@ def lines():
             p.data = (spread * (p.data + 0.1 * torch.randn_like(p))).float().double()
         x = torch.randn(SAMPLES, steps, channels).float().double()
         labels, values = torch.arange(SAMPLES) % classes, torch.randn(SAMPLES, classes).float().double()
+        if name == "binary":
+            values = values.sigmoid().float().double()
         outputs = network(x.transpose(1, 2))
-        loss = nn_loss(torch, outputs, values if has_values else labels, has_values)
+        loss = nn_loss(torch, name, outputs, values if has_values else labels, has_values)
         loss.backward()
+        shown = loss.item() / (SAMPLES if name == "summed" else 1)  # of a sample
         prefix = "kTorch" + name.capitalize()
         yield array(f"uint32_t {prefix}Parameters[]", bits(sum((stored(p) for p in network.parameters()), [])))
         yield array(f"uint32_t {prefix}X[]", bits(x.numpy()))
@@ -82,10 +90,20 @@ def lines():
         yield array(f"double {prefix}Gradients[]",
                     (f"{g:.12g}" for p in network.parameters() for g in stored(p.grad)))
         rows.append(f'{{"{name}", {prefix}Parameters, {prefix}X, {prefix + "Targets" if has_values else "nullptr"}, '
-                    f"{prefix}Labels, {loss.item():.12g}, {prefix}Gradients}}")
+                    f"{prefix}Labels, {shown:.12g}, {prefix}Gradients}}")
     torch.set_default_dtype(torch.float32)
     yield "constexpr TorchNetwork kTorchNetworks[] = {" + ",\n".join(rows) + "};"
 
 
-def nn_loss(torch, outputs, target, has_values):
+def nn_loss(torch, name, outputs, target, has_values):
+    f = torch.nn.functional
+    weights = torch.tensor([0.5, 2, 1, 0.25])
+    named = {"weighted": lambda: f.cross_entropy(outputs, target, weight=weights),
+             "smoothed": lambda: f.cross_entropy(outputs, target, weight=weights, label_smoothing=float(np.float32(0.2))),
+             "absolute": lambda: f.l1_loss(outputs, target),
+             "huber": lambda: f.huber_loss(outputs, target, delta=0.5),
+             "binary": lambda: f.binary_cross_entropy_with_logits(outputs, target),
+             "summed": lambda: f.mse_loss(outputs, target, reduction="sum")}
+    if name in named:
+        return named[name]()
     return torch.nn.functional.mse_loss(outputs, target) if has_values else torch.nn.functional.cross_entropy(outputs, target)

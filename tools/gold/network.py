@@ -11,7 +11,7 @@ import numpy as np
 
 from exact import (LARGEST_MOVE, clamp, cross_entropy, gain_of, half_away, multiplier, nearest_scale, over, q32, random16, random_key,
                    ratio, rescale, rounding16, shifted, times, value, whole)
-from losses import squared_error
+from losses import ClassTargets, absolute_error, binary_entropy, huber_error, soft_cross_entropy, squared_error
 
 ONE = nearest_scale(1)
 MARGIN, DECAY = nearest_scale(2), nearest_scale(float(np.float32(0.9)))
@@ -178,10 +178,10 @@ class Parameter:
         first = over(times(nearest_scale(largest), unit), nearest_scale(MOMENTUM_HALF // 8)) if largest else unit
         self.momentum_scale = self.next_scale = first
 
-    def update(self, sums, unit, samples, step):
+    def update(self, sums, unit, divisor, step):
         assert max(map(abs, sums)) < 2 ** 31
         factors = self.factors(self.next_scale)
-        gradient, new = over(unit, nearest_scale(samples)), self.next_scale
+        gradient, new = over(unit, divisor), self.next_scale
         kept = math.floor(Fraction(float(self.settings.momentum)) * value(self.momentum_scale) / value(new) * 2 ** 32)
         gain, shift = gain_of(over(gradient, new))
         key = self.key(UPDATE, step)
@@ -273,6 +273,50 @@ class MeanSquaredError:
         return loss, self.wire.round(Sums(rows, unit), calibrating)
 
 
+class OneByOne:
+    """L1, Huber or binary cross-entropy: the mean over outputs, or their sum."""
+
+    def __init__(self, index, kind, delta=1, sums=False, bits=WIRE_BITS):
+        self.index, self.kind, self.delta, self.sums = index, kind, delta, sums
+        self.max_code = 2 ** (bits - 1) - 1
+        self.wire = Wire(bits) if kind == "huber" else None
+
+    def divisor(self, targets):
+        return ONE if self.sums else nearest_scale(len(targets))
+
+    def __call__(self, logits, target, calibrating):
+        row, unit = logits.rows[0], logits.unit
+        if np.ndim(target) == 0:
+            target = np.eye(len(row), dtype=np.float32)[target]
+        divisor = 1 if self.sums else len(row)
+        if self.kind == "l1":
+            loss, errors = absolute_error(row, unit, target, divisor)
+            return loss, Codes([errors], ratio(1, divisor), self.max_code)
+        if self.kind == "bce":
+            loss, errors = binary_entropy(row, unit, target, self.max_code, divisor)
+            return loss, Codes([errors], over(ratio(1, self.max_code), nearest_scale(divisor)), self.max_code)
+        loss, errors, unit = huber_error(row, unit, target, np.float32(self.delta), divisor)
+        return loss, self.wire.round(Sums([errors], unit), calibrating)
+
+
+class SoftCrossEntropy:
+    """With weights of classes and smoothed targets."""
+    wire = None
+
+    def __init__(self, index, weights, smoothing=0, sums=False, bits=WIRE_BITS):
+        self.index, self.sums, self.max_code = index, sums, 2 ** (bits - 1) - 1
+        self.targets = ClassTargets(weights, smoothing)
+
+    def divisor(self, labels):
+        total = sum(self.targets.codes[label] for label in labels)
+        return ONE if self.sums or not total else times(nearest_scale(total), self.targets.unit)
+
+    def __call__(self, logits, label, calibrating):
+        loss, errors = soft_cross_entropy(logits.rows[0], logits.unit, label, self.targets, self.max_code)
+        scale = ratio(1, self.max_code)
+        return loss, Codes([errors], times(self.targets.value, scale) if self.sums else scale, self.max_code)
+
+
 class Network:
     """Stages in order, the first of which has parameters, so that no error leaves it."""
 
@@ -339,10 +383,11 @@ class Network:
     def train(self, xs, targets, step):
         """One batch: the sum of its losses, and the samples' logits."""
         results = [self.step(x, target, step, sample) for sample, (x, target) in enumerate(zip(xs, targets))]
+        divisor = self.loss.divisor(targets) if hasattr(self.loss, "divisor") else nearest_scale(len(targets))
         for i, parameter in enumerate(self.parameters()):
             each = [gradients[i] for _, _, gradients in results]
             sums, unit = narrowed([sum(g) for g in zip(*(g.sums for g in each))], each[0].unit, sum(g.worst for g in each))
-            parameter.update(sums, unit, len(each), step)
+            parameter.update(sums, unit, divisor, step)
         for wire in self.wires():
             wire.roll()
         return sum(loss for loss, _, _ in results), [logits for _, logits, _ in results]

@@ -13,15 +13,22 @@ mantissa and exponent. R is rounding (0 half away, 1 half even, 2 floor, 3 stoch
     six      bits of x, dy; scale of x; x, dy; six in codes; sums of y; codes of dx
     sigmoid  bits of x, y, dy; scale of x; x, dy; codes of y; sums of dx
     tanh     the same
+    pointwise  0 L1, 1 Huber, 2 binary; outputs, divisor, bits of the errors; unit; delta and targets as bits of float32; sums; loss
+             Q24, codes of the errors (Huber: sums)
+    soft     classes, bits of the errors, label; smoothing and weights as bits of float32; unit; logits; loss Q24, code of the label's
+             weight, its unit, codes of the errors
     dropout  key, number of the first element, how many of 2^16 are dropped; bits of x; x; what is left
     entropy  classes, bits of the errors, label, scale; logits; loss Q24, prediction, codes of the errors
 """
+import numpy as np
+
 from activations import dropped, leaky, sigmoid, sigmoid_slope, six_codes, tanh, tanh_slope
 from draws import Draws
 from exact import cross_entropy, nearest_scale, over, random_key, times
 from formats import ROUNDINGS, dynamic_scale, requantize
 from layer_sums import (Conv, Pool, Transposed, average_backward, average_forward, conv_backward, conv_forward, conv_gradients, masked,
                         max_backward, max_forward, relu, transposed_backward, transposed_forward, transposed_gradients)
+from losses import ClassTargets, absolute_error, binary_entropy, huber_error, soft_cross_entropy
 
 TARGET, VERSION, SEED = "tests/golden/single_layers.txt", 2, 41
 
@@ -181,10 +188,46 @@ def dropout_row(draws, bits, dy_bits, n):
     return text("dropout", key, first, threshold, bits, x, dropped(key, first, threshold, x))
 
 
+def pointwise_row(draws, bits, _, n):
+    kind, high = draws.between(0, 2), 2 ** (bits - 1) - 1
+    divisor, unit = draws.one_of((1, n)), draws.scale(-50, -40)
+    reach = 2.0 ** (draws.between(8, 31) + unit[1] + 30)
+    targets = [np.float32(draws.between(-2 ** 20, 2 ** 20) / 2 ** 20 * reach) for _ in range(n)]
+    if kind == 2:
+        targets = [np.float32(draws.one_of((0, 1, draws.between(0, 2 ** 20) / 2 ** 20))) for _ in range(n)]
+    delta = np.float32(draws.between(1, 2 ** 12) / 2 ** 10 * 2.0 ** (draws.between(8, 31) + unit[1] + 30))
+    sums = [draws.integer(31) for _ in range(n)]
+    if draws.chance(50):  # an output that meets its target
+        sums[0], targets[0] = 0, np.float32(0)
+    if kind == 0:
+        loss, errors = absolute_error(sums, unit, targets, divisor)
+    elif kind == 1:
+        loss, errors, _ = huber_error(sums, unit, targets, delta, divisor)
+    else:
+        loss, errors = binary_entropy(sums, unit, targets, high, divisor)
+    return text("pointwise", kind, n, divisor, bits, unit, float_bits([delta])[0], float_bits(targets), sums, loss, errors)
+
+
+def float_bits(values):
+    return [int(v) for v in np.asarray(values, np.float32).view(np.uint32)]
+
+
+def soft_row(draws, bits, _, n):
+    weights = [np.float32(draws.one_of((1, 0.5, draws.between(0, 2 ** 12) / 100))) for _ in range(n)]
+    weights[draws.between(0, n - 1)] = np.float32(draws.between(1, 2 ** 12) / 100)
+    smoothing = np.float32(draws.one_of((0, 0.1, 1, draws.between(0, 100) / 100)))
+    size, label = draws.between(4, 31), draws.between(0, n - 1)
+    logits, unit = [draws.integer(size) for _ in range(n)], draws.scale(-30 - size, -26 - size)
+    targets = ClassTargets(weights, smoothing)
+    loss, errors = soft_cross_entropy(logits, unit, label, targets, 2 ** (bits - 1) - 1)
+    return text("soft", n, bits, label, float_bits([smoothing])[0], float_bits(weights), unit, logits, loss, targets.codes[label],
+                targets.unit, errors)
+
+
 def lines():
     yield from layer_lines(Draws(SEED))
     draws = Draws(SEED + 1)  # of its own, so that the rows above stay
-    for make in (leaky_row, six_row, curve_row, curve_row, dropout_row):
+    for make in (leaky_row, six_row, curve_row, curve_row, dropout_row, pointwise_row, pointwise_row, soft_row):
         for _ in range(40):
             yield make(draws, draws.between(2, 16), draws.between(2, 16), draws.between(1, 40))
 

@@ -59,6 +59,8 @@ enum class Detail : uint8_t {
   kNeedsImage,       // a 2-D layer on a signal
   kNeedsSignal,      // a 1-D layer on an image
   kNormErrorGroups,  // errors behind a LayerNorm are rounded step by step: a group must lie in one
+  kLossSettings,     // attributes that the loss does not have, or values that it does not know
+  kClassWeights,     // found: weights of classes, limit: outputs
   kSlope,            // of a LeakyReLU, 0 to 1
   kDropProbability,  // of a Dropout, from 0 to less than 1, in steps of 2^-16
 };

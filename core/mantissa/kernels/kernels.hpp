@@ -7,6 +7,7 @@
 #include "mantissa/kernels/gradient.hpp"
 #include "mantissa/kernels/kept.hpp"
 #include "mantissa/kernels/layer_norm.hpp"
+#include "mantissa/kernels/loss.hpp"
 #include "mantissa/kernels/pool.hpp"
 #include "mantissa/kernels/softmax.hpp"
 #include "mantissa/kernels/sums.hpp"
@@ -35,6 +36,8 @@ struct Kernels {
   void (*add_scaled)(const AddScaled&) = nullptr;
   float (*largest_magnitude)(const float* values, int32_t count) = nullptr;
   float (*softmax_float)(const FloatSoftmax&) = nullptr;
+  MseResult (*pointwise_loss)(const PointwiseLoss&) = nullptr;
+  SoftResult (*soft_cross_entropy)(const SoftCrossEntropy&) = nullptr;
   void (*norm_forward)(const NormForward&) = nullptr;
   NormSeen (*norm_backward)(const NormBackward&) = nullptr;
   void (*norm_gradient)(const NormGradient&) = nullptr;
@@ -69,6 +72,8 @@ struct RefKernels {
   static void add_scaled(const AddScaled& a);
   static float largest_magnitude(const float* values, int32_t count);
   static float softmax_float(const FloatSoftmax& s);
+  static constexpr auto pointwise_loss = &mantissa::pointwise_loss;
+  static constexpr auto soft_cross_entropy = &mantissa::soft_cross_entropy;
   static void norm_forward(const NormForward& f);
   static NormSeen norm_backward(const NormBackward& b);
   static void norm_gradient(const NormGradient& g);
@@ -102,6 +107,8 @@ inline constexpr Kernels kernels_of = {
     .add_scaled = Set::add_scaled,
     .largest_magnitude = Set::largest_magnitude,
     .softmax_float = Set::softmax_float,
+    .pointwise_loss = Set::pointwise_loss,
+    .soft_cross_entropy = Set::soft_cross_entropy,
     .norm_forward = Set::norm_forward,
     .norm_backward = Set::norm_backward,
     .norm_gradient = Set::norm_gradient,

@@ -80,6 +80,8 @@ constinit const Kernels kernels_hwy = {
     .largest_magnitude = [](const float* v,
                             int32_t n) { return HWY_DYNAMIC_DISPATCH(largest_magnitude)(v, n); },
     .softmax_float = ref::softmax_float,
+    .pointwise_loss = pointwise_loss,
+    .soft_cross_entropy = soft_cross_entropy,
     .norm_forward = RefKernels<Operands::kAny>::norm_forward,
     .norm_backward = RefKernels<Operands::kAny>::norm_backward,
     .norm_gradient = RefKernels<Operands::kAny>::norm_gradient,

@@ -23,6 +23,13 @@ constexpr Multiplier exponent_multiplier(Scale scale) {
   return multiplier((scale * kLog2E).shifted(26));
 }
 
+/// An exponent of two in Q26 from how far a logit lies below the largest.
+constexpr uint32_t exponent_q26(uint32_t below, Multiplier exponent) {
+  const uint64_t product = uint64_t(below) * uint32_t(exponent.mantissa);
+  const uint64_t wanted = (product + (uint64_t(1) << (exponent.shift - 1))) >> exponent.shift;
+  return wanted < kLargestExponentQ26 ? uint32_t(wanted) : kLargestExponentQ26;
+}
+
 /// Largest and its first index.
 template <class T>
 constexpr int32_t first_largest(const T* x, int32_t n) {
@@ -41,9 +48,7 @@ constexpr LossResult cross_entropy(int32_t* logits, int32_t classes, Multiplier 
                                    int32_t max_code, Code* errors) {
   const int32_t best = first_largest(logits, classes), largest = logits[best];
   const auto exponent_of = [&](int32_t logit) {
-    const uint64_t product = uint64_t(uint32_t(largest) - uint32_t(logit)) * uint32_t(exponent.mantissa);
-    const uint64_t wanted = (product + (uint64_t(1) << (exponent.shift - 1))) >> exponent.shift;
-    return wanted < kLargestExponentQ26 ? uint32_t(wanted) : kLargestExponentQ26;
+    return exponent_q26(uint32_t(largest) - uint32_t(logit), exponent);
   };
   const uint32_t label_exponent = exponent_of(logits[label]);
   uint64_t sum = 0;

@@ -25,9 +25,9 @@ constexpr int32_t in_units(float value, Scale unit) {
   return (bits >> 31) != 0 ? -magnitude : magnitude;
 }
 
-/// One unit of the error of O outputs whose unit is `unit`.
-constexpr Scale mse_error_unit(Scale unit, int32_t outputs) {
-  return unit.shifted(1) / Scale::normalized(uint32_t(outputs), 0);
+/// One unit of the error of outputs whose unit is `unit`; the divisor is their number, or 1 for the sum of their squares.
+constexpr Scale mse_error_unit(Scale unit, int32_t divisor) {
+  return unit.shifted(1) / Scale::normalized(uint32_t(divisor), 0);
 }
 
 struct MseResult {
@@ -37,7 +37,7 @@ struct MseResult {
 
 /// The errors y - t take the place of the outputs.  Source: SPEC 5.
 template <class Targets>
-constexpr MseResult mse(int32_t* outputs, int32_t n, Scale unit, const Targets& targets) {
+constexpr MseResult mse(int32_t* outputs, int32_t n, Scale unit, const Targets& targets, int32_t divisor) {
   MseResult r;
   r.loss.prediction = first_largest(outputs, n);
   for (int32_t i = 0; i < n; ++i) {
@@ -57,21 +57,22 @@ constexpr MseResult mse(int32_t* outputs, int32_t n, Scale unit, const Targets& 
     squares += e * e;
   }
   const Scale sum = Scale::normalized(squares, 0) * unit * unit;
-  r.loss.loss_q24 = int64_t(whole(sum.shifted(2 * drop + 24) / Scale::normalized(uint32_t(n), 0)));
+  r.loss.loss_q24 = int64_t(whole(sum.shifted(2 * drop + 24) / Scale::normalized(uint32_t(divisor), 0)));
   return r;
 }
 
 /// The same in float32; errors may be null.
 template <class Targets>
-constexpr LossResult mse(const float* outputs, int32_t n, const Targets& targets, float* errors) {
+constexpr LossResult mse(const float* outputs, int32_t n, const Targets& targets, int32_t divisor,
+                         float* errors) {
   float sum = 0.0f;
-  const float share = 2.0f / float(n);
+  const float share = 2.0f / float(divisor);
   for (int32_t i = 0; i < n; ++i) {
     const float error = outputs[i] - targets[i];
     sum += error * error;
     if (errors != nullptr) errors[i] = share * error;
   }
-  const float loss = sum / float(n);
+  const float loss = sum / float(divisor);
   return {int64_t(loss < 1e6f ? loss * 16777216.0f : 1e6f * 16777216.0f), first_largest(outputs, n)};
 }
 

@@ -17,7 +17,7 @@ TEST(Mse, EqualsExactIntegers) {
     for (int32_t i = 0; i < c.outputs; ++i)
       EXPECT_EQ(in_units(values[i], unit), c.target_sum[i]) << values[i];
     std::vector<int32_t> outputs(c.z, c.z + c.outputs);
-    const MseResult result = mse(outputs.data(), c.outputs, unit, MseTargets{values});
+    const MseResult result = mse(outputs.data(), c.outputs, unit, MseTargets{values}, c.outputs);
     uint64_t largest = 0;
     for (int32_t i = 0; i < c.outputs; ++i) {
       EXPECT_EQ(outputs[size_t(i)], c.error[i]);
@@ -32,7 +32,7 @@ TEST(Mse, EqualsExactIntegers) {
 TEST(Mse, LabelsAreOnehot) {
   const float y[3] = {0.5f, 0.25f, -1.0f};
   float errors[3];
-  const LossResult loss = mse(y, 3, MseTargets{nullptr, 1}, errors);
+  const LossResult loss = mse(y, 3, MseTargets{nullptr, 1}, 3, errors);
   const float expected[3] = {0.5f, -0.75f, -1.0f};
   for (int i = 0; i < 3; ++i) EXPECT_FLOAT_EQ(errors[i], 2.0f / 3.0f * expected[i]);
   EXPECT_NEAR(double(loss.loss_q24) / 16777216.0, (0.25 + 0.5625 + 1.0) / 3, 1e-6);

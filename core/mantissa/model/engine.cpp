@@ -132,6 +132,8 @@ void Engine::begin_batch(int32_t samples, const SgdSettings& settings, const flo
   batch_offset_ = 0;
   if (plan_.summary.calibrates && !progress_.calibrated) calibrate(x, first);
   progress_.calibrated = true;
+  weight_ = 0;
+  float_weight_ = 0.0f;
   clear_gradients();
   for (int32_t i = 0; i < plan_.summary.first_step; ++i) run_step(plan_.steps[size_t(i)]);
 }

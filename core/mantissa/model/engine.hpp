@@ -6,7 +6,8 @@
 #include "mantissa/base/executor.hpp"
 #include "mantissa/base/hash.hpp"
 #include "mantissa/kernels/kernels.hpp"
-#include "mantissa/losses/mse.hpp"
+#include "mantissa/losses/pointwise.hpp"
+#include "mantissa/losses/soft_cross_entropy.hpp"
 #include "mantissa/model/planner.hpp"
 #include "mantissa/optim/sgd.hpp"
 
@@ -18,6 +19,8 @@ struct ConvGeometry;
 struct BatchResult {
   int64_t loss_q24 = 0;  ///< nats, Q24, summed
   int32_t correct = 0;
+  int64_t weight =
+      0;  ///< 2^15 for each sample, or the weight of its class, 2^15 being the largest: the mean loss is loss_q24 2^15 / weight
 };
 
 /// What the outputs of samples should be: labels, from 0, which MSE takes as onehot; or, for MSE, `outputs` values per sample.
@@ -173,7 +176,14 @@ class Engine {
   void round_wire(const Wire& wire, const SumRows& s);
   void run_loss(const LayerPlan& l);
   LossResult sample_loss(const LayerPlan& l, int32_t sample, bool with_errors);
+  LossResult sample_soft(const LayerPlan& l, int32_t sample, bool with_errors);
   LossResult sample_mse(const LayerPlan& l, int32_t sample, bool with_errors);
+  LossResult sample_pointwise(const LayerPlan& l, int32_t sample, bool with_errors);
+  MseTargets sample_targets(int32_t sample) const;
+  Scale error_unit(const LayerPlan& l, int32_t sample) const;
+  void round_errors(const LayerPlan& l, int32_t sample, uint64_t largest);
+  Scale batch_divisor() const;
+  float per_sample() const;
   Scale gradient_unit(const LayerPlan& l, int32_t sample) const;
   void run_backward(const LayerPlan& l);
   void backward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, int32_t worker);
@@ -243,6 +253,9 @@ class Engine {
   int32_t count_ = 0;          // samples in this micro-batch
   int32_t batch_samples_ = 1;  // samples in this batch
   int32_t batch_offset_ = 0;   // samples of this batch before this micro-batch
+  int64_t weight_ = 0;         // codes of class weights of this batch so far
+  Scale weight_unit_ = {};     // one of them
+  float float_weight_ = 0.0f;  // their sum in float32
   int32_t* predictions_ = nullptr;
   BatchResult result_;
   bool training_ = false;

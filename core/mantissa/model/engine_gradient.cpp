@@ -57,14 +57,14 @@ UpdateSeen Engine::update_from_codes(const LayerPlan& l, const ParameterUpdate& 
   constexpr int32_t kChunk = 32;
   const Tensor& t = plan_.tensors[size_t(gradient)];
   const int32_t length = int32_t(granule_elements(t.format, size_t(t.elements), size_t(channels)));
-  const float per_sample = 1.0f / float(batch_samples_);
+  const float share = per_sample();
   int32_t steps[kChunk];
   UpdateSeen seen;
   ParameterUpdate part = u;
   part.sums = part.real.element = Element::kInt32;
   for (int32_t first = 0; first < t.elements; first += length) {
     GradientGrid& grid = grids[first / length];
-    part.real.gain = grid.scale * per_sample;
+    part.real.gain = grid.scale * share;
     for (int32_t done = 0; done < length; done += kChunk) {
       const int32_t at = first + done, count = length - done < kChunk ? length - done : kChunk;
       kernels_->read_gradient({data<uint8_t>(gradient), t.format, &grid, uint32_t(at), count}, steps);

@@ -57,7 +57,7 @@ void Engine::prepare_integer(const LayerPlan& l, ParameterUpdate& u) const {
   integer.sum_shift = u.sum_shift;
   integer.rounding = l.formats.parameter_rounding;
   integer.key = update_key(u);
-  u.mean = u.unit.shifted(u.sum_shift) / Scale::normalized(uint32_t(batch_samples_), 0);
+  u.mean = u.unit.shifted(u.sum_shift) / batch_divisor();
   integer.looks = progress_.step % kLookPeriod == kLookPeriod - 1;
   if (u.momentum < 0) return;
   integer.momentum = data<>(u.momentum);
@@ -68,11 +68,8 @@ void Engine::prepare_integer(const LayerPlan& l, ParameterUpdate& u) const {
 
 void Engine::prepare_float(const LayerPlan& l, ParameterUpdate& u) const {
   FloatUpdate& real = u.real;
-  const float samples = float(batch_samples_);
   real.element = u.sums;
-  real.gain = u.sums == Element::kFloat32
-                  ? 1.0f / samples
-                  : (u.unit / Scale::normalized(uint32_t(batch_samples_), 0)).to_float();
+  real.gain = u.sums == Element::kFloat32 ? per_sample() : (u.unit / batch_divisor()).to_float();
   if (l.formats.parameter.is_float()) real.values = data<float>(u.tensor);
   real.momentum = u.momentum >= 0 ? data<float>(u.momentum) : nullptr;
   real.decay = settings_.momentum;

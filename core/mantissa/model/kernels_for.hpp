@@ -67,6 +67,8 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   body(k.read_gradient, coded_gradient);
   body(k.add_scaled, dynamic && float_update);
   body(k.softmax_float, is_float && plan.summary.loss == Loss::kCrossEntropy);
+  body(k.pointwise_loss, is_pointwise(plan.summary.loss));
+  body(k.soft_cross_entropy, plan.summary.is_soft());
   body(k.norm_forward, norm);
   body(k.norm_backward, norm_error);
   body(k.norm_gradient, norm_trains);

@@ -36,7 +36,19 @@ enum class Op : uint8_t {
   kTanh,
   kDropout,
 };
-enum class Loss : uint8_t { kCrossEntropy, kMse };
+enum class Loss : uint8_t { kCrossEntropy, kMse, kL1, kHuber, kBce };
+/// What the losses of a batch add up to; with kMean also what those of a sample's outputs do, where it has more than one.
+enum class LossReduction : uint8_t { kMean, kSum };
+
+/// Attributes of a loss. Those that it does not have are as they are here.  Source: PyTorch's losses of these names.
+struct LossSettings {
+  LossReduction reduction = LossReduction::kMean;
+  float smoothing = 0.0f;  ///< CrossEntropy: share of the target that all classes get alike
+  std::span<const float> class_weights = {};  ///< CrossEntropy: none, or one each; the plan refers to them
+  float delta = 1.0f;                         ///< Huber: where squares end
+
+  constexpr bool is_soft() const { return smoothing != 0.0f || !class_weights.empty(); }
+};
 enum class Padding : uint8_t { kValid, kSame, kExplicit };
 enum class Bias : uint8_t { kNone, kPerOutput };
 enum class Training : uint8_t { kTrainable, kFrozen };
@@ -307,11 +319,13 @@ struct DropoutOptions {
 constexpr Node dropout(DropoutOptions o = {}) { return {.op = Op::kDropout, .drop = o.p}; }
 constexpr Node flatten() { return {.op = Op::kFlatten}; }
 
-/// A model as the planner reads it. The loss reads the last layer's outputs: CrossEntropy after a Softmax of its own, or MSE.
+/// A model as the planner reads it. The loss reads the last layer's outputs: CrossEntropy after a Softmax of its own, or one that
+/// compares each with its target.
 struct Model {
   Shape input;
   std::span<const Node> nodes;
   Loss loss = Loss::kCrossEntropy;
+  LossSettings loss_settings = {};
 };
 
 /// A model of known length, for constant expressions: make_model(Shape{128, 9}, conv1d({...}), relu(), ...).
@@ -320,7 +334,10 @@ struct StaticModel {
   Shape input;
   Node nodes[kLayers];
   Loss loss = Loss::kCrossEntropy;
-  constexpr operator Model() const { return {input, std::span<const Node>(nodes, kLayers), loss}; }
+  LossSettings loss_settings = {};
+  constexpr operator Model() const {
+    return {input, std::span<const Node>(nodes, kLayers), loss, loss_settings};
+  }
 };
 
 template <class... Nodes>
@@ -330,6 +347,11 @@ constexpr StaticModel<sizeof...(Nodes)> make_model(Shape input, Nodes... nodes) 
 template <class... Nodes>
 constexpr StaticModel<sizeof...(Nodes)> make_model(Shape input, Loss loss, Nodes... nodes) {
   return {input, {nodes...}, loss};
+}
+template <class... Nodes>
+constexpr StaticModel<sizeof...(Nodes)> make_model(Shape input, Loss loss, const LossSettings& settings,
+                                                   Nodes... nodes) {
+  return {input, {nodes...}, loss, settings};
 }
 
 }  // namespace mantissa

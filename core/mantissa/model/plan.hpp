@@ -229,11 +229,17 @@ struct PlanOptions {
   GemmScratch scratch = {};   ///< of the kernel variant
 };
 
+/// Whether the loss compares outputs with targets one by one, and is no MSE.
+constexpr bool is_pointwise(Loss loss) {
+  return loss == Loss::kL1 || loss == Loss::kHuber || loss == Loss::kBce;
+}
+
 /// What a plan says at a glance.
 struct PlanSummary {
   Shape input;
   int32_t classes = 0;
   Loss loss = Loss::kCrossEntropy;
+  LossSettings loss_settings = {};
   int32_t layers = 0, tensors = 0, steps = 0, proofs = 0, slots = 0;
   int16_t input_tensor = -1, logits_tensor = -1, scales_tensor = -1, counters_tensor = -1;
   int16_t sample_tensor = -1;  ///< -1 if the caller has the samples
@@ -253,6 +259,13 @@ struct PlanSummary {
   int32_t alignment = 8;  ///< of the arena, bytes
   ScratchUse scratch_use = ScratchUse::kNone;
   bool is_float = true;
+
+  /// Whether the loss is a CrossEntropy with class weights or smoothed targets.
+  constexpr bool is_soft() const { return loss == Loss::kCrossEntropy && loss_settings.is_soft(); }
+  /// By which a loss of single outputs is divided.
+  constexpr int32_t loss_divisor() const {
+    return loss_settings.reduction == LossReduction::kSum ? 1 : classes;
+  }
 };
 
 inline constexpr size_t kArenaAlignment = 64;

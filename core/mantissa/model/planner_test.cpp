@@ -82,6 +82,19 @@ TEST(Planner, RefusesModels) {
   for (const float p : {-0.1f, 1.0f, 0.999999f, std::numeric_limits<float>::quiet_NaN()})
     expect_error(plan_error(one_layer({1, 6}, dropout({.p = p}))), ErrorCode::kUnsupported, 0, 0);
   expect_error(plan_error({"", {1, 6}, {linear({.features = 3}), sigmoid()}}), ErrorCode::kUnsupported, 1, 0);
+  const Node out = linear({.features = 2});
+  const auto loss_error = [&](Loss loss, const LossSettings& settings) {
+    return plan_error({"", {1, 6}, {out}, loss, settings});
+  };
+  static constexpr float kThree[] = {1, 1, 1}, kNone[] = {0, 0}, kNegative[] = {1, -1}, kTwo[] = {0, 2};
+  expect_error(loss_error(Loss::kCrossEntropy, {.class_weights = kThree}), ErrorCode::kUnsupported, -1, 3, 2);
+  for (const LossSettings& s :
+       {LossSettings{.class_weights = kNone}, LossSettings{.class_weights = kNegative},
+        LossSettings{.smoothing = -0.1f}, LossSettings{.smoothing = 1.1f}, LossSettings{.delta = 0.0f}})
+    expect_error(loss_error(Loss::kCrossEntropy, s), ErrorCode::kUnsupported, -1, 0);
+  expect_error(loss_error(Loss::kMse, {.smoothing = 0.1f}), ErrorCode::kUnsupported, -1, 0);
+  expect_error(loss_error(Loss::kL1, {.class_weights = kTwo}), ErrorCode::kUnsupported, -1, 0);
+  EXPECT_FALSE(loss_error(Loss::kCrossEntropy, {.smoothing = 1.0f, .class_weights = kTwo}));
   expect_error(plan_error({"", {10, 6}, {conv1d({.channels = 2})}}), ErrorCode::kNotAClassifier, 0, 10);
   EXPECT_FALSE(plan_error({"", {10, 6}, {conv1d({.channels = 2})}, Loss::kMse}));
   expect_error(

@@ -1,5 +1,6 @@
 // First stage: layers with shapes and formats, and the wires between them.
 #pragma once
+#include "mantissa/losses/soft_cross_entropy.hpp"
 #include "mantissa/model/draft.hpp"
 #include "mantissa/model/shapes.hpp"
 
@@ -30,6 +31,27 @@ constexpr Error check(Draft& d) {
   return {};
 }
 
+/// Whether the loss has the attributes that it is given, and they have values that it knows.
+constexpr Error check_loss(Draft& d) {
+  const LossSettings& s = d.model.loss_settings;
+  const Error bad{.code = ErrorCode::kUnsupported, .detail = Detail::kLossSettings};
+  const bool is_entropy = d.model.loss == Loss::kCrossEntropy;
+  if (!(s.smoothing >= 0.0f && s.smoothing <= 1.0f) || (s.is_soft() && !is_entropy)) return bad;
+  if (!(s.delta > 0.0f && s.delta < 3e38f)) return bad;
+  if (s.class_weights.empty()) return {};
+  if (int64_t(s.class_weights.size()) != d.summary.classes)
+    return {.code = ErrorCode::kUnsupported,
+            .detail = Detail::kClassWeights,
+            .found = int64_t(s.class_weights.size()),
+            .limit = d.summary.classes};
+  float most = 0.0f;
+  for (const float w : s.class_weights) {
+    if (!(w >= 0.0f && w < 3e38f)) return bad;
+    most = w > most ? w : most;
+  }
+  return most > 0.0f ? Error{} : bad;
+}
+
 /// The loss reads accumulators, so the last operation must make some. MSE takes signals, too.
 constexpr Error check_logits(Draft& d) {
   int32_t last = d.count() - 1;
@@ -41,7 +63,7 @@ constexpr Error check_logits(Draft& d) {
             .layer = int16_t(d.count() - 1),
             .found = d.layer(d.count() - 1).out.steps};
   d.logits_layer = last;
-  return {};
+  return check_loss(d);
 }
 
 /// The layer whose sums are still to be rounded when this one gets them, -1 if what arrives are codes.
@@ -113,6 +135,7 @@ constexpr Error make_layers(Draft& d) {
   d.summary.is_float = is_float;
   d.summary.calibrates = !is_float && !d.dynamic();
   d.summary.loss = d.model.loss;
+  d.summary.loss_settings = d.model.loss_settings;
   Shape shape = d.model.input;
   bool trainable_before = false, relu = false;
   for (int32_t i = 0; i < d.count(); ++i) {
@@ -242,6 +265,19 @@ constexpr bool arrives_as_set(Draft& d, const Wire& wire, const LayerPlan& l) {
          (!s.scaling || *s.scaling == (wire.kept_scales >= 0 ? Scaling::kDynamic : wire.scaling));
 }
 
+/// The scale of errors with a range that is known: 1 with CrossEntropy, or that of its targets; 1 / O with binary cross-entropy. L1
+/// has codes -1, 0, 1.
+constexpr Scale loss_scale(Draft& d, int32_t max_code) {
+  const LossSettings& s = d.model.loss_settings;
+  const bool sums = s.reduction == LossReduction::kSum;
+  if (d.summary.loss == Loss::kL1) return Scale::ratio(1, uint32_t(d.summary.loss_divisor()));
+  const Scale one = Scale::ratio(1, uint32_t(max_code));
+  if (d.summary.loss == Loss::kBce) return one / Scale::normalized(uint32_t(d.summary.loss_divisor()), 0);
+  if (!sums || !s.is_soft()) return one;
+  const float* weights = s.class_weights.empty() ? nullptr : s.class_weights.data();
+  return ClassTargets(weights, d.summary.classes, s.smoothing).range_value() * one;
+}
+
 /// What the loss passes back: codes of the format's width with one scale.
 constexpr Wire make_loss_wire(Draft& d, const LayerPlan& last) {
   Format format = last.formats.error;
@@ -251,10 +287,10 @@ constexpr Wire make_loss_wire(Draft& d, const LayerPlan& last) {
   wire.format = format;
   wire.rounding = last.formats.error_rounding;
   wire.scaling = d.recipe.scaling;
-  if (d.summary.loss == Loss::kMse)
+  if (d.summary.loss == Loss::kMse || d.summary.loss == Loss::kHuber)
     wire.slot = d.new_slot();
   else if (!d.summary.is_float)
-    wire.factor = Scale::ratio(1, uint32_t(format.max_code()));
+    wire.factor = loss_scale(d, format.max_code());
   return wire;
 }
 

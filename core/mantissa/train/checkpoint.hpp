@@ -106,6 +106,16 @@ constexpr void add_node(Hash& hash, const Node& node) {
   for (const WireSetting& s : {activation, error}) add_setting(hash, s);
 }
 
+/// What differs from a mean loss without attributes.
+constexpr void add_loss(Hash& hash, const PlanSummary& summary) {
+  const LossSettings& s = summary.loss_settings;
+  if (summary.loss == Loss::kHuber) hash.add_u32(std::bit_cast<uint32_t>(s.delta));
+  if (s.reduction != LossReduction::kMean) hash.add_byte(uint8_t(s.reduction));
+  if (!s.is_soft()) return;
+  hash.add_u32(std::bit_cast<uint32_t>(s.smoothing));
+  for (const float weight : s.class_weights) hash.add_u32(std::bit_cast<uint32_t>(weight));
+}
+
 constexpr void add_formats(Hash& hash, const LayerFormats& formats) {
   const auto& [activation, error, weight, parameter, gradient, momentum, bias_gradient, activation_rounding,
                error_rounding, parameter_rounding] = formats;
@@ -130,6 +140,7 @@ constexpr uint64_t checkpoint_fingerprint(const PlanView& plan) {
                          uint32_t(s.mode), uint32_t(s.scaling), uint32_t(s.gradient_accumulation),
                          std::bit_cast<uint32_t>(s.margin), std::bit_cast<uint32_t>(s.decay)})
     hash.add_u32(field);
+  checkpoint::add_loss(hash, s);
   if (s.input.width > 0) hash.add_u32(uint32_t(s.input.width));
   for (const LayerPlan& l : plan.layers) {
     checkpoint::add_node(hash, l.node);
