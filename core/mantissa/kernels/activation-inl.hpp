@@ -153,12 +153,15 @@ void drop_of(const DropElements& d) {
     if (random16(d.key, d.first_index + uint32_t(i)) < d.dropped) x[i] = T(0);
 }
 
-template <Operands kOperands>
-void drop_elements(const DropElements& d) {
-  if (!is<kOperands>(d.element, Element::kFloat32))
-    return is<kOperands>(d.element, Element::kInt8) ? drop_of<int8_t>(d) : drop_of<int16_t>(d);
+inline void drop_float(const DropElements& d) {
   drop_of<float>(d);
   for (int32_t i = 0; i < d.count; ++i) static_cast<float*>(d.x)[i] *= d.factor;
+}
+
+template <Operands kOperands>
+void drop_elements(const DropElements& d) {
+  if (is<kOperands>(d.element, Element::kFloat32)) return drop_float(d);
+  is<kOperands>(d.element, Element::kInt8) ? drop_of<int8_t>(d) : drop_of<int16_t>(d);
 }
 
 }  // namespace mantissa::ref

@@ -90,6 +90,7 @@ SoftResult float_loss(const SoftCrossEntropy& s) {
   for (int32_t c = 0; s.errors != nullptr && c < s.classes; ++c)
     static_cast<float*>(s.errors)[c] =
         static_cast<float*>(s.errors)[c] * all - (spread * weight(c) + (c == s.label ? own : 0.0f));
+  if (s.weight_sum != nullptr) *s.weight_sum += weight(s.label);
   const float shown = loss / most;
   SoftResult r;
   r.loss = {int64_t(shown < 1e6f ? shown * 16777216.0f : 1e6f * 16777216.0f), best};

@@ -55,6 +55,7 @@ struct SoftCrossEntropy {
   Element error_element = Element::kInt8;
   int32_t max_code = 0;
   float (*softmax)(const FloatSoftmax&) = nullptr;  ///< of float32
+  float* weight_sum = nullptr;  ///< of float32: gets the weight of the label; null if not wanted
 };
 
 struct SoftResult {

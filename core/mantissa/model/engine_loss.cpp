@@ -34,6 +34,7 @@ LossResult Engine::sample_soft(const LayerPlan& l, int32_t sample, bool with_err
   s.classes = p.classes;
   s.label = targets_.labels[sample];
   s.softmax = kernels_->softmax_float;
+  s.weight_sum = training_ ? &float_weight_ : nullptr;
   if (with_errors) {
     const Tensor& error = plan_.tensors[size_t(l.dy.tensor)];
     s.errors = data<>(l.dy.tensor, sample);
@@ -51,7 +52,6 @@ LossResult Engine::sample_soft(const LayerPlan& l, int32_t sample, bool with_err
   if (!training_) return r.loss;
   weight_ += r.weight;
   weight_unit_ = r.weight_unit;
-  float_weight_ += weights.empty() ? 1.0f : weights[size_t(s.label)];
   return r.loss;
 }
 
@@ -134,14 +134,6 @@ Scale Engine::batch_divisor() const {
   if (p.loss_settings.reduction == LossReduction::kSum) return {};
   if (!p.is_soft()) return Scale::normalized(uint32_t(batch_samples_), 0);
   return weight_ > 0 ? Scale::normalized(uint64_t(weight_), 0) * weight_unit_ : Scale{};
-}
-
-float Engine::per_sample() const {
-  const PlanSummary& p = plan_.summary;
-  if (p.loss_settings.reduction == LossReduction::kSum) return 1.0f;
-  if (!p.is_soft()) return 1.0f / float(batch_samples_);
-  if (!p.is_float) return (Scale{} / batch_divisor()).to_float();
-  return float_weight_ > 0.0f ? 1.0f / float_weight_ : 1.0f;
 }
 
 void Engine::run_loss(const LayerPlan& l) {

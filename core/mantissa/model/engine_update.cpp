@@ -66,6 +66,15 @@ void Engine::prepare_integer(const LayerPlan& l, ParameterUpdate& u) const {
   integer.momentum_drop = momentum_drop(l.formats.momentum.bits);
 }
 
+/// What float32 gradient sums of a batch are multiplied by.
+float Engine::per_sample() const {
+  const PlanSummary& p = plan_.summary;
+  if (p.loss_settings.reduction == LossReduction::kSum) return 1.0f;
+  if (!p.is_soft()) return 1.0f / float(batch_samples_);
+  if (!p.is_float) return (Scale{} / batch_divisor()).to_float();
+  return float_weight_ > 0.0f ? 1.0f / float_weight_ : 1.0f;
+}
+
 void Engine::prepare_float(const LayerPlan& l, ParameterUpdate& u) const {
   FloatUpdate& real = u.real;
   real.element = u.sums;

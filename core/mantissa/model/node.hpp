@@ -1,6 +1,7 @@
 // A model as plain data: an input shape and an array of layers, each an operation with its attributes.
 // Plain, so that one planner serves a model written in C++ (at compile time) and one read from a file (at run time).
 #pragma once
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -47,7 +48,8 @@ struct LossSettings {
   std::span<const float> class_weights = {};  ///< CrossEntropy: none, or one each; the plan refers to them
   float delta = 1.0f;                         ///< Huber: where squares end
 
-  constexpr bool is_soft() const { return smoothing != 0.0f || !class_weights.empty(); }
+  /// Of a CrossEntropy. By its bits, so that cores without floats need no library for it.
+  constexpr bool is_soft() const { return std::bit_cast<uint32_t>(smoothing) != 0 || !class_weights.empty(); }
 };
 enum class Padding : uint8_t { kValid, kSame, kExplicit };
 enum class Bias : uint8_t { kNone, kPerOutput };
