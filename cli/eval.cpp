@@ -18,7 +18,7 @@ namespace mantissa::cli {
 namespace {
 
 struct EvalArguments {
-  std::string file, data, kernels = "best", json;
+  std::string file, data, kernels = "best", json, reconstructions;
   int threads = 1;
   host::OverflowPolicy overflow = host::OverflowPolicy::kCount;
 };
@@ -35,9 +35,13 @@ int eval(const EvalArguments& a) {
   const host::SavedModel model = host::load_model(a.file);
   const host::Description& d = model.description;
   const Kernels& kernels = host::select_kernels(a.kernels);
-  if (!a.json.empty()) host::check_writable(a.json);
+  for (const std::string& path : {a.json, a.reconstructions})
+    if (!path.empty()) host::check_writable(path);
   const bool is_input =
       d.target == host::Target::kInput;  // then the training set is needed for the threshold
+  if (!a.reconstructions.empty() && !is_input)
+    throw host::Error(
+        fmt::format("--reconstructions: {} does not reproduce its input (target = \"input\")", a.file));
   host::Dataset data = is_input
                            ? load_training_data(a.data, d, d.input.size(), {})
                            : host::load_dataset(a.data, d.input_shape(), d.classes, &model.normalization);
@@ -79,6 +83,10 @@ int eval(const EvalArguments& a) {
   fmt::print("{}: recipe {}, {} parameters, {} updates of batch {}; {} test samples\n\n{}", d.name, r.recipe,
              host::grouped(r.parameters), host::grouped(r.steps), r.batch,
              host::grouped(static_cast<int64_t>(data.test.size())), host::results_text(r, report_columns()));
+  if (!a.reconstructions.empty()) {
+    const std::string csv = host::reconstructions_csv(engine, data.test);
+    host::write_file_atomically(a.reconstructions, {std::as_bytes(std::span<const char>(csv))});
+  }
   if (!a.json.empty())
     host::write_file_atomically(a.json, {std::as_bytes(std::span<const char>(host::results_json(r)))});
   return 0;
@@ -98,6 +106,11 @@ void add_eval(CLI::App& program, Command& chosen) {
   add_kernels_option(*command, a->kernels);
   add_overflow_option(*command, a->overflow);
   command->add_option("--json", a->json, "Write the results there as JSON")->option_text("FILE");
+  command
+      ->add_option("--reconstructions", a->reconstructions,
+                   "Of a model that reproduces its input: write label, error, sample and outputs of each "
+                   "test sample there, as CSV")
+      ->option_text("FILE");
   command->callback([a, &chosen] { chosen = [a] { return eval(*a); }; });
 }
 

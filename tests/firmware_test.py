@@ -166,12 +166,12 @@ class Firmware(unittest.TestCase):
         return program[at:at + 4]
 
     def arena_bytes(self) -> int:
-        """The job's bytes for the arena; with the stack's behind them they add up to what is used of RAM."""
+        """The job's bytes for the arena; with a sample's (none here) and the stack's behind them they add up to what is used of RAM."""
         top = struct.unpack("<I", self.first_word())[0] - self.symbols["__static_end"]
         job = self.job()
-        for at in range(0, len(job) - 8, 4):
-            arena, stack = struct.unpack_from("<II", job, at)
-            if arena + stack == top:
+        for at in range(0, len(job) - 12, 4):
+            arena, sample, stack = struct.unpack_from("<III", job, at)
+            if arena + stack == top and sample == 0:
                 return arena
         raise AssertionError("the job has no memory")
 

@@ -73,6 +73,31 @@ type = "relu"
 [[layer]]
 type = "linear"
 features = 3
+)",
+                                         R"(
+name = "transposed"
+[input]
+steps = 6
+channels = 3
+[[layer]]
+type = "conv1d"
+channels = 4
+kernel = 3
+[[layer]]
+type = "relu"
+[[layer]]
+type = "conv_transpose1d"
+channels = 5
+kernel = 4
+stride = 2
+padding = 1
+[[layer]]
+type = "relu"
+[[layer]]
+type = "flatten"
+[[layer]]
+type = "linear"
+features = 3
 )"};
 
 std::vector<host::WeightTensor> weights_of(const TorchModel& golden) {
@@ -114,7 +139,7 @@ std::vector<float> steps_first(const uint32_t* x, Shape shape) {
 size_t torch_index(const TorchTensor& t, const LayerPlan& l, size_t i, Shape flattened) {
   const size_t columns = t.shape[1] == 0 ? t.shape[0] : t.shape[1] * std::max<size_t>(1, t.shape[2]);
   const size_t row = i / columns, column = i % columns;
-  if (l.node.op == Op::kConv1d && t.shape[1] > 0)
+  if ((l.node.op == Op::kConv1d || l.node.is_transposed()) && t.shape[1] > 0)
     return row * columns + column % t.shape[1] * t.shape[2] + column / t.shape[1];
   const bool behind = flattened.steps > 1 && columns == size_t(flattened.size());
   if (!behind) return i;

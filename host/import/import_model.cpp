@@ -70,11 +70,13 @@ std::vector<Wanted> wanted_of(const PlanView& plan, const Description& descripti
     if (l.node.op == Op::kConv1d) {
       w.weight = {outputs, static_cast<size_t>(l.in.channels / l.node.groups),
                   static_cast<size_t>(l.node.kernel)};
-      if (flattened.steps > 1)
-        throw Error(
-            fmt::format("layer {}: weights of a conv1d behind a flatten of several steps are not imported",
-                        in_quotes(description.layer_names[i])));
     }
+    if (l.node.is_transposed())
+      w.weight = {static_cast<size_t>(l.in.channels), outputs, static_cast<size_t>(l.node.kernel)};
+    if (w.weight.size() == 3 && flattened.steps > 1)
+      throw Error(
+          fmt::format("layer {}: weights of a convolution behind a flatten of several steps are not imported",
+                      in_quotes(description.layer_names[i])));
     if (l.node.bias == Bias::kPerOutput) w.bias = {outputs};
     if (l.node.op != Op::kLayerNorm) flattened = {1, 0};
     all.push_back(w);

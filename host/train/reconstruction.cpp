@@ -1,9 +1,14 @@
 // Errors one sample at a time, then ranks: the area under the curve is a count of pairs in order.
 #include "host/train/reconstruction.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
+
+#include "host/error.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -18,6 +23,20 @@ std::vector<double> errors_of(Engine& engine, const Split& split) {
         static_cast<double>(engine.evaluate(x.data(), Targets(x.data()), 1, nullptr).loss_q24) / (1 << 24);
   }
   return errors;
+}
+
+/// One unit of the outputs of a layer that multiplies by weights, for the sample that was evaluated last, alone.
+Scale unit_of(const Engine& engine, const LayerPlan& l) {
+  const Scale x = l.x.slot < 0 ? l.x.factor : engine.state(l.x.slot).scale * l.x.factor;
+  const bool is_wider = l.layout == ParameterLayout::kPacked || l.layout == ParameterLayout::kOffset16;
+  const int dropped = is_wider ? l.formats.parameter.bits - l.formats.weight.bits : 0;
+  return (x * engine.state(l.weight_slot).scale.shifted(dropped)).shifted(l.logits_shift);
+}
+
+const LayerPlan& last_layer(const PlanView& plan) {
+  for (const LayerPlan& l : plan.layers)
+    if (l.y.tensor == plan.summary.logits_tensor && l.node.is_product()) return l;
+  throw Error("outputs are shown of models whose last layer is linear, conv1d or conv_transpose1d");
 }
 
 double mean(std::span<const double> values) {
@@ -63,6 +82,41 @@ Reconstruction evaluate_reconstruction(Engine& engine, const Dataset& data, int 
   for (size_t i = 0; i < labels.size(); ++i) labels[i] = data.test.label(i);
   r.detection = detect(training, test, labels, usual_class);
   return r;
+}
+
+std::vector<float> outputs_of(Engine& engine, std::span<const float> sample) {
+  const PlanSummary& plan = engine.plan().summary;
+  const LayerPlan& last = last_layer(engine.plan());
+  const std::vector<float> zeros(static_cast<size_t>(plan.classes));
+  engine.evaluate(sample.data(), Targets(zeros.data()), 1, nullptr);  // leaves outputs less their targets
+  const std::byte* const found = engine.bytes(plan.logits_tensor).data();
+  std::vector<float> outputs(zeros.size());
+  if (plan.is_float) {
+    std::memcpy(outputs.data(), found, outputs.size() * sizeof(float));
+    return outputs;
+  }
+  std::vector<int32_t> codes(zeros.size());
+  std::memcpy(codes.data(), found, codes.size() * sizeof(int32_t));
+  const double unit = std::ldexp(unit_of(engine, last).mantissa, unit_of(engine, last).exponent);
+  std::ranges::transform(codes, outputs.begin(),
+                         [=](int32_t code) { return static_cast<float>(code * unit); });
+  return outputs;
+}
+
+std::string reconstructions_csv(Engine& engine, const Split& split) {
+  const PlanSummary& plan = engine.plan().summary;
+  const std::vector<double> errors = errors_of(engine, split);
+  std::vector<float> x(static_cast<size_t>(plan.input.size()));
+  std::string out = "label,error";
+  for (size_t i = 0; i < x.size(); ++i) out += fmt::format(",x{}", i);
+  for (int32_t i = 0; i < plan.classes; ++i) out += fmt::format(",y{}", i);
+  for (size_t i = 0; i < split.size(); ++i) {
+    split.read(i, x.data());
+    out += fmt::format("\n{},{:.6g}", split.label(i), errors[i]);
+    for (const float value : x) out += fmt::format(",{:.6g}", value);
+    for (const float value : outputs_of(engine, x)) out += fmt::format(",{:.6g}", value);
+  }
+  return out + "\n";
 }
 
 }  // namespace mantissa::host

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "host/data/dataset.hpp"
@@ -31,5 +32,12 @@ std::optional<Detection> detect(std::span<const double> training, std::span<cons
 /// Runs the model forward over all samples; requires that it has as many outputs as inputs, and MSE. `data.train` holds what the
 /// threshold is made of.
 Reconstruction evaluate_reconstruction(Engine& engine, const Dataset& data, int usual_class);
+
+/// What the model makes of a sample: its outputs, step by step. Requires MSE. Throws Error if the last layer is none that multiplies by
+/// weights.
+std::vector<float> outputs_of(Engine& engine, std::span<const float> sample);
+
+/// One line per sample of a split: label, error, the normalised sample, the outputs; before them a line that names the columns.
+std::string reconstructions_csv(Engine& engine, const Split& split);
 
 }  // namespace mantissa::host

@@ -4,7 +4,7 @@ Weights and samples are float32; loss and step are computed in float64.
 """
 from tables import array, bits
 
-TARGET, VERSION, SEED = "tests/golden/import_torch.inc", 2, 6
+TARGET, VERSION, SEED = "tests/golden/import_torch.inc", 3, 6
 SAMPLES, LR = 4, 0.1
 
 HEAD = """
@@ -50,6 +50,8 @@ def networks(torch):
     yield "normalized", (3, 8), nn.Sequential(
         nn.Conv1d(3, 4, 3), OfSteps(4), nn.ReLU(), nn.MaxPool1d(2), nn.Flatten(), nn.LayerNorm(12), nn.Linear(12, 5),
         nn.ReLU(), nn.Linear(5, 3))
+    yield "transposed", (3, 6), nn.Sequential(
+        nn.Conv1d(3, 4, 3), nn.ReLU(), nn.ConvTranspose1d(4, 5, 4, stride=2, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(40, 3))
 
 
 def lines():
