@@ -108,8 +108,7 @@ void add_eval(CLI::App& program, Command& chosen) {
   command->add_option("--json", a->json, "Write the results there as JSON")->option_text("FILE");
   command
       ->add_option("--reconstructions", a->reconstructions,
-                   "Of a model that reproduces its input: write label, error, sample and outputs of each "
-                   "test sample there, as CSV")
+                   "Write sample and outputs of each test sample there (CSV), of an autoencoder")
       ->option_text("FILE");
   command->callback([a, &chosen] { chosen = [a] { return eval(*a); }; });
 }

@@ -78,13 +78,15 @@ size_t report_columns() {
   return columns > 0 ? static_cast<size_t>(columns) : 120;
 }
 
-Progress::Progress(int epochs, std::string name)
-    : epochs_(epochs), name_(std::move(name)), columns_(terminal_columns()) {}
+Progress::Progress(int epochs, std::string name, host::Target target)
+    : epochs_(epochs), name_(std::move(name)), target_(target), columns_(terminal_columns()) {}
 
 std::string Progress::numbers(const host::EpochResult& e) const {
   const std::string total = fmt::format("{}", epochs_);
-  return fmt::format("{}epoch {:>{}}/{}  loss {:.4f}  accuracy {:>7}  {:>9}/s", name_, e.epoch, total.size(),
-                     total, e.loss, host::percent(e.accuracy), host::grouped(static_cast<int64_t>(rate(e))));
+  const std::string accuracy =
+      target_ == host::Target::kInput ? "" : fmt::format("  accuracy {:>7}", host::percent(e.accuracy));
+  return fmt::format("{}epoch {:>{}}/{}  loss {:.4f}{}  {:>9}/s", name_, e.epoch, total.size(), total, e.loss,
+                     accuracy, host::grouped(static_cast<int64_t>(rate(e))));
 }
 
 void Progress::show(const host::TrainingMoment& moment) {

@@ -15,7 +15,7 @@ size_t report_columns();
 class Progress {
  public:
   /// `name` begins each line, if there is one.
-  explicit Progress(int epochs, std::string name = {});
+  explicit Progress(int epochs, std::string name = {}, host::Target target = host::Target::kLabel);
   ~Progress() { clear(); }
 
   /// Rewrites the bar; nothing without a terminal.
@@ -29,6 +29,7 @@ class Progress {
 
   int epochs_;
   std::string name_;
+  host::Target target_;
   int columns_;
   bool has_bar_ = false;
 };

@@ -143,7 +143,7 @@ int train(const TrainArguments& a) {
   start_engine(a, model, data, engine);
 
   const std::atomic<bool>& interrupted = watch_interrupts();
-  Progress progress(model.description.training.epochs);
+  Progress progress(model.description.training.epochs, {}, model.description.target);
   host::OverflowGuard guard(engine, model.description, a.overflow);
   const auto check_overflow = [&] { guard.check(fmt::format("in update {}", engine.progress().step)); };
   host::Trainer trainer(

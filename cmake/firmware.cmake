@@ -19,6 +19,15 @@ if(MANTISSA_CORE MATCHES "^cm[03]$")
     ${PROJECT_SOURCE_DIR}/core/mantissa/kernels/kept_ref.cpp)
   set_source_files_properties(${engine_sources} PROPERTIES COMPILE_OPTIONS -Os)
 endif()
+# 128 KiB hold the training program for any model only so.
+if(MANTISSA_CORE STREQUAL cm3)
+  file(GLOB loss_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/mantissa/losses/*.cpp)
+  list(FILTER loss_sources EXCLUDE REGEX "_test\\.cpp$")
+  set(kernels ${PROJECT_SOURCE_DIR}/core/mantissa/kernels)
+  set_source_files_properties(${loss_sources} ${kernels}/kernels_ref.cpp ${kernels}/gradient_ref.cpp
+    ${kernels}/kernels_small.cpp
+    ${PROJECT_SOURCE_DIR}/firmware/runner.cpp PROPERTIES COMPILE_OPTIONS -Os)
+endif()
 
 add_library(mantissa_startup OBJECT ${PROJECT_SOURCE_DIR}/firmware/startup.cpp)
 target_include_directories(mantissa_startup PRIVATE ${PROJECT_SOURCE_DIR})

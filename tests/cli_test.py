@@ -368,6 +368,26 @@ class Cli(unittest.TestCase):
         done = self.run_program("train", "--resume", saved, "--data", other, "--epochs", more)
         self.expect_error(done, 1, "not the one")
 
+    def test_a_model_that_reproduces_its_input(self):
+        model, saved = SOURCES / "examples/ecg_autoencoder/generated.toml", self.folder / "copy.mnt"
+        results, table = self.folder / "copy.json", self.folder / "copy.csv"
+        done = self.run_program("train", model, "--data", self.data, "--epochs", 2, "--save", saved, "--json", results)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^epoch 2/2  loss \d\.\d{4}  +[\d,]+/s$")
+        trained = json.loads(results.read_text())["reconstruction"]
+        done = self.run_program("eval", saved, "--data", self.data, "--json", results, "--reconstructions", table)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(results.read_text())["reconstruction"], trained)
+        head, *rows = [line.split(",") for line in table.read_text().splitlines()]
+        self.assertEqual((head[:3], len(head), len(rows)), (["label", "error", "x0"], 2 + 2 * 128, 50))
+        for row in rows:
+            error, x, y = float(row[1]), list(map(float, row[2:130])), list(map(float, row[130:]))
+            self.assertAlmostEqual(sum((a - b) ** 2 for a, b in zip(x, y)) / 128 / error, 1, delta=2e-3)
+        self.assertAlmostEqual(sum(float(row[1]) for row in rows) / 50, trained["test_error"], places=4)
+        self.train("--epochs", 1, "--save", saved)
+        done = self.run_program("eval", saved, "--data", self.data, "--reconstructions", table)
+        self.expect_error(done, 1, "does not reproduce its input")
+
     def test_a_damaged_saved_file_is_refused(self):
         saved = self.folder / "d.mnt"
         self.assertEqual(self.train("--epochs", 1, "--save", saved).returncode, 0)

@@ -58,6 +58,15 @@ bias = false
 [[layer]]
 type = "relu"
 [[layer]]
+type = "conv_transpose1d"
+channels = 4
+kernel = 5
+stride = 3
+padding = 1
+output_padding = 2
+[[layer]]
+type = "relu"
+[[layer]]
 type = "global_avg_pool1d"
 [[layer]]
 type = "linear"

@@ -133,6 +133,41 @@ TEST(Description, PaddingIsAWordOrNumbers) {
             "m.toml, line 9: 'padding' in [[layer]] 1 (conv1d) is -1; it must be from 0 to 32768");
 }
 
+TEST(Description, TransposedConvolutionsAreReadAndWritten) {
+  const std::string layer = "type = 'conv_transpose1d'\nchannels = 3\nkernel = 5\n";
+  const Node plain = only_node(layer);
+  EXPECT_EQ(plain.op, Op::kConvTranspose1d);
+  EXPECT_EQ((std::array{plain.outputs, plain.kernel, plain.stride, plain.pad_left, plain.output_padding}),
+            (std::array{3, 5, 1, 0, 0}));
+  const std::string full =
+      layer + "stride = 4\npadding = 2\noutput_padding = 3\nbias = false\ntrainable = false";
+  const Node node = only_node(full);
+  EXPECT_EQ((std::array{node.outputs, node.kernel, node.stride, node.pad_left, node.output_padding}),
+            (std::array{3, 5, 4, 2, 3}));
+  EXPECT_EQ(node.bias, Bias::kNone);
+  EXPECT_EQ(node.training, Training::kFrozen);
+  const Description d = parse_description(with_layer(full), "m.toml");
+  EXPECT_EQ(write_description(parse_description(write_description(d), "m.toml")), write_description(d));
+  EXPECT_EQ(refusal(with_layer(layer + "stride = 4\noutput_padding = 4")),
+            "m.toml, line 10: 'output_padding' in [[layer]] 1 (conv_transpose1d) is 4; it must be less than "
+            "the stride, 4");
+  EXPECT_EQ(refusal(with_layer(layer + "padding = -1")),
+            "m.toml, line 9: 'padding' in [[layer]] 1 (conv_transpose1d) is -1; it must be from 0 to 32768");
+  EXPECT_EQ(
+      refusal(with_layer("type = 'conv_transpose1d'\nchannels = 3\nkernel = 5\ndilation = 2")).substr(0, 80),
+      "m.toml, line 9: unknown key 'dilation' in [[layer]] 1 (conv_transpose1d); known ");
+  EXPECT_EQ(
+      refusal(with_layer("type = 'conv_transposed1d'")),
+      "m.toml, line 6: unknown type 'conv_transposed1d' in [[layer]] 1; did you mean 'conv_transpose1d'?");
+}
+
+TEST(Description, TargetsAndClassesOfTrainingHaveRanges) {
+  EXPECT_EQ(refusal("name = 'x'\ntarget = 'inputs'"),
+            "m.toml, line 2: unknown target 'inputs' in the model; did you mean 'input'?");
+  EXPECT_EQ(refusal(std::string(kSmall) + "[training]\nonly_class = -1\n").substr(0, 60),
+            "m.toml, line 8: 'only_class' in [training] is -1; it must be");
+}
+
 TEST(Description, UnknownKeysNameTheNearestOne) {
   EXPECT_EQ(refusal("nam = 'x'"), "m.toml, line 1: unknown key 'nam' in the model; did you mean 'name'?");
   EXPECT_EQ(refusal("name = 'x'\n[input]\nstep = 3\nchannels = 1"),

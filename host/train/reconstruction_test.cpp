@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "host/model/recipe_file.hpp"
+#include "host/train/host_engine.hpp"
+
 namespace mantissa::host {
 namespace {
 
@@ -20,6 +25,34 @@ TEST(Reconstruction, CountsPairsAndErrorsAboveTheThreshold) {
 TEST(Reconstruction, NeedsBothKinds) {
   EXPECT_FALSE(detect(std::vector<double>{1}, std::vector<double>{1}, std::vector<int32_t>{0}, 0));
   EXPECT_FALSE(detect(std::vector<double>{1}, std::vector<double>{1}, std::vector<int32_t>{1}, 0));
+}
+
+/// Their squared differences from the sample are the error that the engine says, which rounds targets to units of its sums.
+TEST(Reconstruction, OutputsAreWhatTheErrorIsMadeOf) {
+  const Description d = parse_description(
+      "name = 'copy'\nloss = 'mse'\ntarget = 'input'\n[input]\nsteps = 8\n"
+      "channels = 2\n[[layer]]\ntype = 'conv1d'\nchannels = 4\nkernel = 2\nstride = 2\n[[layer]]\ntype = "
+      "'relu'\n"
+      "[[layer]]\ntype = 'conv_transpose1d'\nchannels = 2\nkernel = 2\nstride = 2\n",
+      "test");
+  std::vector<float> x;
+  for (int i = 0; i < 16; ++i) x.push_back(static_cast<float>(i * 37 % 17) / 8 - 1);
+  for (const auto recipe : builtin_recipe_names()) {
+    HostEngine host(d, find_recipe(recipe, d), {.batch = 1}, kernels_ref);
+    Engine& engine = host.engine();
+    engine.initialize(1);
+    engine.set_input_range(1);
+    engine.begin_batch(1, {.lr = 0.01f}, x.data(), Targets(x.data()));
+    engine.accumulate(x.data(), Targets(x.data()), 1);
+    engine.end_batch();
+    const double error =
+        static_cast<double>(engine.evaluate(x.data(), Targets(x.data()), 1, nullptr).loss_q24) / (1 << 24);
+    const std::vector<float> outputs = outputs_of(engine, x);
+    double sum = 0;
+    for (size_t i = 0; i < x.size(); ++i) sum += std::pow(outputs.at(i) - x[i], 2) / 16;
+    EXPECT_GT(error, 0.1);
+    EXPECT_NEAR(sum, error, 1e-3 * error) << recipe;
+  }
 }
 
 }  // namespace

@@ -49,6 +49,7 @@ def models(folder):
             "ecg_autoencoder": Model("ECG autoencoder", (1, 140), 5, ROOT / "examples/ecg_autoencoder/ecg_autoencoder.toml"),
             "chain": Model("Linear - LayerNorm - Linear", (1, 128), 5, ROOT / "examples/chain/chain.toml"),
             "mnist": Model("MLP 784-128-10", (784, 1), 10, ROOT / "examples/digits/mlp.toml"),
+            "digits": Model("digits CNN", (28, 28), 10, ROOT / "examples/digits/cnn.toml"),
             "spoken_digits": Model("speech CNN", (49, 10), 10, ROOT / "examples/spoken_digits/spoken_digits.toml"),
             "mlp32": perceptron(32, 16, 10, folder), "mlp64": perceptron(64, 32, 10, folder),
             "mlp784": perceptron(784, 128, 10, folder), "norm256": normalized(256, folder)}

@@ -64,7 +64,8 @@ CASES = [Case("", "mlp32", "int8", "stm32vldiscovery"),
          Case("har_device", "har", "small.toml", "netduinoplus2"),
          Case("microbit_ecg", "ecg", "int8", "microbit", momentum=0),
          Case("microbit_ecg", "ecg", "small.toml", "microbit", kernels="ref"),
-         Case("mnist", "mnist", "int8", "mps3-an547"),
+         Case("digits", "mnist", "int8", "mps3-an547"),
+         Case("digits", "digits", "int8", "netduinoplus2"),
          Case("spoken_digits", "spoken_digits", "int8", "netduinoplus2")]
 # Examples that are programs, and their boards: the smallest of each core.
 PROGRAMS = {"waveforms": ["microbit", "stm32vldiscovery", "netduinoplus2", "mps2-an500", "mps2-an505", "mps3-an547"]}

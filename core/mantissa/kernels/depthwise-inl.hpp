@@ -13,20 +13,28 @@ void for_channels(int32_t channels, Body body) {
     body(first, channels - first < kDepthwiseChannels ? channels - first : kDepthwiseChannels);
 }
 
-template <class A, class B, class Sum>
+/// A weight of any kind; codes are exact as int32.
+template <class Product>
+Product weight_at(const GemmOperand& b, ptrdiff_t i) {
+  if (b.element == Element::kFloat32) return Product(static_cast<const float*>(b.data)[i]);
+  return Product(b.element == Element::kInt8 ? static_cast<const int8_t*>(b.data)[i]
+                                             : static_cast<const int16_t*>(b.data)[i]);
+}
+
+template <class A, class Sum>
 void depthwise_of(const Depthwise& d) {
-  using Product = decltype(A() * B());
+  using Product = decltype(A() * A());
   const Gemm& g = d.view;
   for_channels(d.channels, [&](int32_t first, int32_t count) {
     const A* a = static_cast<const A*>(g.a.data) + first;
-    const B* b = static_cast<const B*>(g.b.data) + ptrdiff_t(first) * d.weight_stride;
     Sum* sums = static_cast<Sum*>(g.c) + first;
     for (int32_t m = 0; g.store == GemmStore::kOverwrite && m < g.shape.m; ++m)
       for (int32_t c = 0; c < count; ++c) sums[ptrdiff_t(m) * g.c_stride + c] = Sum(0);
     for (int32_t tap = 0; tap < g.shape.outer; ++tap) {
       Product weights[kDepthwiseChannels];
       for (int32_t c = 0; c < count; ++c)
-        weights[c] = b[ptrdiff_t(c) * d.weight_stride + ptrdiff_t(tap) * g.b.outer_stride];
+        weights[c] = weight_at<Product>(
+            g.b, ptrdiff_t(first + c) * d.weight_stride + ptrdiff_t(tap) * g.b.outer_stride);
       for (int32_t m = 0; m < g.shape.m; ++m) {
         const A* __restrict from = a + ptrdiff_t(m) * g.a.stride + ptrdiff_t(tap) * g.a.outer_stride;
         Sum* __restrict to = sums + ptrdiff_t(m) * g.c_stride;
@@ -46,7 +54,8 @@ void depthwise_gradient_of(const DepthwiseGradient& d) {
       for (int32_t c = 0; c < count; ++c)
         sums[c] = d.store == GemmStore::kAdd ? out[ptrdiff_t(c) * d.c_stride + tap] : Sum(0);
       for (int32_t m = 0; m < d.rows; ++m) {
-        const A* __restrict a = static_cast<const A*>(d.a) + ptrdiff_t(m) * d.a_stride + first;
+        const A* __restrict a = static_cast<const A*>(d.a) + ptrdiff_t(m) * d.a_stride +
+                                ptrdiff_t(tap) * d.a_outer_stride + first;
         const B* __restrict b = static_cast<const B*>(d.b) + ptrdiff_t(m) * d.b_stride +
                                 ptrdiff_t(tap) * d.b_outer_stride + first;
         for (int32_t c = 0; c < count; ++c) sums[c] += Product(a[c]) * Product(b[c]);
@@ -56,28 +65,35 @@ void depthwise_gradient_of(const DepthwiseGradient& d) {
   });
 }
 
-/// Calls body(a, b, sum) with a zero of each type.
-template <class Body>
-void with_types(Element a, Element b, Element sum, Body body) {
-  if (a == Element::kFloat32) return body(0.0f, 0.0f, 0.0f);
-  const auto with_sum = [&](auto x, auto y) {
-    sum == Element::kInt64 ? body(x, y, int64_t(0)) : body(x, y, int32_t(0));
-  };
-  if (a == Element::kInt8)
-    b == Element::kInt8 ? with_sum(int8_t(0), int8_t(0)) : with_sum(int8_t(0), int16_t(0));
+inline void depthwise(const Depthwise& d) {
+  const bool wide = d.view.c_element == Element::kInt64;
+  if (d.view.a.element == Element::kFloat32) return depthwise_of<float, float>(d);
+  if (d.view.a.element == Element::kInt8)
+    wide ? depthwise_of<int8_t, int64_t>(d) : depthwise_of<int8_t, int32_t>(d);
   else
-    b == Element::kInt8 ? with_sum(int16_t(0), int8_t(0)) : with_sum(int16_t(0), int16_t(0));
+    wide ? depthwise_of<int16_t, int64_t>(d) : depthwise_of<int16_t, int32_t>(d);
 }
 
-inline void depthwise(const Depthwise& d) {
-  with_types(d.view.a.element, d.view.b.element, d.view.c_element,
-             [&](auto a, auto b, auto sum) { depthwise_of<decltype(a), decltype(b), decltype(sum)>(d); });
+template <class A, class B>
+void depthwise_gradient_with(const DepthwiseGradient& d) {
+  d.c_element == Element::kInt64 ? depthwise_gradient_of<A, B, int64_t>(d)
+                                 : depthwise_gradient_of<A, B, int32_t>(d);
 }
 
 inline void depthwise_gradient(const DepthwiseGradient& d) {
-  with_types(d.a_element, d.b_element, d.c_element, [&](auto a, auto b, auto sum) {
-    depthwise_gradient_of<decltype(a), decltype(b), decltype(sum)>(d);
-  });
+  const bool a8 = d.a_element == Element::kInt8, b8 = d.b_element == Element::kInt8;
+  if (d.a_element == Element::kFloat32) return depthwise_gradient_of<float, float, float>(d);
+  if (a8 && b8) return depthwise_gradient_with<int8_t, int8_t>(d);
+  if (!a8)
+    return b8 ? depthwise_gradient_with<int16_t, int8_t>(d) : depthwise_gradient_with<int16_t, int16_t>(d);
+  DepthwiseGradient swapped = d;  // products do not mind, and it is less code
+  swapped.a = d.b;
+  swapped.b = d.a;
+  swapped.a_stride = d.b_stride;
+  swapped.b_stride = d.a_stride;
+  swapped.a_outer_stride = d.b_outer_stride;
+  swapped.b_outer_stride = d.a_outer_stride;
+  depthwise_gradient_with<int16_t, int8_t>(swapped);
 }
 
 }  // namespace MANTISSA_KERNEL_NAMESPACE

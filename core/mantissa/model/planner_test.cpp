@@ -40,6 +40,9 @@ TEST(Planner, Shapes) {
       {conv1d({.channels = 4, .kernel = 3, .dilation = 4}), {2, 4}},
       {conv1d({.channels = 4, .kernel = 2, .padding = Padding::kExplicit, .pad_left = 3, .pad_right = 1}),
        {13, 4}},
+      {conv_transpose1d({.channels = 4, .kernel = 3}), {12, 4}},
+      {conv_transpose1d({.channels = 4, .kernel = 2, .stride = 3, .padding = 1, .output_padding = 2}),
+       {29, 4}},
       {max_pool1d({.kernel = 3}), {3, 6}},
       {avg_pool1d({.kernel = 4, .stride = 3}), {3, 6}},
       {global_avg_pool1d(), {1, 6}},
@@ -267,6 +270,28 @@ TEST(Planner, ProvesTheWidthOfSums) {
 }
 
 /// Two products of the largest 16-bit codes leave 131,069 for what else is added.
+/// Windows that are added meet in some steps more often than in others: as many as are found by counting.
+TEST(Planner, ProvesTransposedConvolutionsByTheTapsThatMeet) {
+  for (int32_t kernel = 1; kernel <= 7; ++kernel)
+    for (int32_t stride = 1; stride <= 5; ++stride) {
+      const HeapPlan plan(
+          one_layer({10, 6}, conv_transpose1d({.channels = 2, .kernel = kernel, .stride = stride})).model(),
+          int8_recipe(), {.batch = 4});
+      ASSERT_FALSE(plan.error);
+      std::vector<int32_t> taps(size_t(9 * stride + kernel));
+      for (int32_t t = 0; t < 10; ++t)
+        for (int32_t k = 0; k < kernel; ++k) ++taps[size_t(t * stride + k)];
+      const auto terms = [&](Reduction reduction) {
+        for (const Proof& p : plan.view().proofs)
+          if (p.layer == 0 && p.reduction == reduction) return p.terms;
+        return -1;
+      };
+      EXPECT_EQ(terms(Reduction::kForward), 6 * *std::max_element(taps.begin(), taps.end()));
+      EXPECT_EQ(terms(Reduction::kGradient), 4 * 10);
+      EXPECT_EQ(terms(Reduction::kBiasGradient), 4 * int32_t(taps.size()));
+    }
+}
+
 TEST(Proof, TheLargestSumIsTheLastThatFits32Bits) {
   constexpr int64_t kLeft = INT32_MAX - int64_t(2) * 32767 * 32767;
   for (const int64_t extra : {kLeft - 1, kLeft, kLeft + 1}) {
