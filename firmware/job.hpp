@@ -11,7 +11,7 @@
 
 namespace mantissa::firmware {
 
-inline constexpr char kJobMagic[16] = "mantissa job 3\0";
+inline constexpr char kJobMagic[16] = "mantissa job 4\0";
 inline constexpr uint32_t kJobBytes = 24 * 1024;  ///< room in flash, header and arrays
 
 /// Sizes of what is copied as it lies in memory; see job_layout().
@@ -41,7 +41,8 @@ struct Job {
   JobTask task = JobTask::kTrain;
   PlanSummary summary;
   uint32_t layers_at = 0, tensors_at = 0,
-           steps_at = 0;  ///< byte offsets from the start of the job, multiples of 8
+           steps_at = 0;          ///< byte offsets from the start of the job, multiples of 8
+  uint32_t class_weights_at = 0;  ///< likewise; as many as the summary says
 
   // Memory, in bytes and multiples of 8, from the end of static data on: arena, sample, stack. The plan stages its input in the arena;
   // where the sample is its own target, it waits beside it until the loss has seen it.

@@ -64,7 +64,8 @@ void check_job() {
     fail(kBadJob, "there is no job in section .job of this program");
   if (!(j.layout == job_layout())) fail(kBadJob, "the job is from another version of the host's program");
   if (!fits(j.layers_at, s.layers, sizeof(LayerPlan)) || !fits(j.tensors_at, s.tensors, sizeof(Tensor)) ||
-      !fits(j.steps_at, s.steps, sizeof(Step)))
+      !fits(j.steps_at, s.steps, sizeof(Step)) ||
+      !fits(j.class_weights_at, int32_t(s.loss_settings.class_weights.count), sizeof(float)))
     fail(kBadJob, "the plan goes beyond the end of the job");
   if (s.micro_batch != 1) fail(kBadJob, "the plan's micro-batch is not 1");
   if (is_own_target() ? j.sample_bytes / sizeof(float) < size_t(s.input.size()) : s.sample_tensor < 0)
@@ -79,11 +80,14 @@ void check_job() {
 PlanView plan_of_job() {
   const Job& j = job();
   const PlanSummary& s = j.summary;
-  return {s,
-          array_at<LayerPlan>(j.layers_at, s.layers),
-          array_at<Tensor>(j.tensors_at, s.tensors),
-          array_at<Step>(j.steps_at, s.steps),
-          {}};
+  PlanView plan = {s,
+                   array_at<LayerPlan>(j.layers_at, s.layers),
+                   array_at<Tensor>(j.tensors_at, s.tensors),
+                   array_at<Step>(j.steps_at, s.steps),
+                   {}};
+  plan.summary.loss_settings.class_weights =
+      array_at<float>(j.class_weights_at, int32_t(s.loss_settings.class_weights.count));
+  return plan;
 }
 
 /// A file that must be there, whole.

@@ -61,6 +61,7 @@ std::vector<std::byte> make_job(const PlanView& plan, const BoardMemory& memory,
   header.layers_at = append(job, plan.layers);
   header.tensors_at = append(job, plan.tensors);
   header.steps_at = append(job, plan.steps);
+  header.class_weights_at = append(job, std::span<const float>(plan.summary.loss_settings.class_weights));
   std::memcpy(job.data(), &header, sizeof header);
   if (job.size() > firmware::kJobBytes)
     throw Error(

@@ -1,4 +1,6 @@
 // Bodies of depthwise.hpp. Plain loops over channels: compiled once as the reference and once for each vector target.
+#include <type_traits>
+
 #include "mantissa/kernels/depthwise.hpp"
 
 namespace mantissa {
@@ -16,9 +18,11 @@ void for_channels(int32_t channels, Body body) {
 /// A weight of any kind; codes are exact as int32.
 template <class Product>
 Product weight_at(const GemmOperand& b, ptrdiff_t i) {
-  if (b.element == Element::kFloat32) return Product(static_cast<const float*>(b.data)[i]);
-  return Product(b.element == Element::kInt8 ? static_cast<const int8_t*>(b.data)[i]
-                                             : static_cast<const int16_t*>(b.data)[i]);
+  if constexpr (std::is_same_v<Product, float>)
+    return static_cast<const float*>(b.data)[i];
+  else
+    return b.element == Element::kInt8 ? static_cast<const int8_t*>(b.data)[i]
+                                       : static_cast<const int16_t*>(b.data)[i];
 }
 
 template <class A, class Sum>

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <type_traits>
 
 #include "mantissa/tensor/format.hpp"
 
@@ -41,12 +42,33 @@ enum class Loss : uint8_t { kCrossEntropy, kMse, kL1, kHuber, kBce };
 /// What the losses of a batch add up to; with kMean also what those of a sample's outputs do, where it has more than one.
 enum class LossReduction : uint8_t { kMean, kSum };
 
+/// Floats that lie elsewhere. As large on every machine, since a plan is copied to boards as it lies in memory.
+struct FloatsElsewhere {
+  struct alignas(8) Pointer {
+    const float* data = nullptr;
+  } first;
+  uint64_t count = 0;
+
+  constexpr FloatsElsewhere() = default;
+  template <class Floats>
+  requires std::is_convertible_v<const Floats&, std::span<const float>>
+  constexpr FloatsElsewhere(const Floats& floats)
+      : first{std::span<const float>(floats).data()}, count(std::span<const float>(floats).size()) {}
+  constexpr operator std::span<const float>() const { return {first.data, size_t(count)}; }
+  constexpr bool empty() const { return count == 0; }
+  constexpr size_t size() const { return size_t(count); }
+  constexpr const float* data() const { return first.data; }
+  constexpr float operator[](size_t i) const { return first.data[i]; }
+  constexpr const float* begin() const { return first.data; }
+  constexpr const float* end() const { return first.data + count; }
+};
+
 /// Attributes of a loss. Those that it does not have are as they are here.  Source: PyTorch's losses of these names.
 struct LossSettings {
   LossReduction reduction = LossReduction::kMean;
-  float smoothing = 0.0f;  ///< CrossEntropy: share of the target that all classes get alike
-  std::span<const float> class_weights = {};  ///< CrossEntropy: none, or one each; the plan refers to them
-  float delta = 1.0f;                         ///< Huber: where squares end
+  float smoothing = 0.0f;              ///< CrossEntropy: share of the target that all classes get alike
+  FloatsElsewhere class_weights = {};  ///< CrossEntropy: none, or one each
+  float delta = 1.0f;                  ///< Huber: where squares end
 
   /// Of a CrossEntropy. By its bits, so that cores without floats need no library for it.
   constexpr bool is_soft() const { return std::bit_cast<uint32_t>(smoothing) != 0 || !class_weights.empty(); }
