@@ -60,7 +60,7 @@ std::optional<Detection> detect(std::span<const double> training, std::span<cons
   std::ranges::sort(usual);
   double pairs = 0;
   for (const double e : other) {
-    const auto [low, high] = std::ranges::equal_range(usual, e);
+    const auto [low, high] = std::equal_range(usual.begin(), usual.end(), e);
     pairs += static_cast<double>(low - usual.begin()) + static_cast<double>(high - low) / 2;
   }
   Detection d;
