@@ -31,7 +31,10 @@ enum class JobTask : uint32_t {
 inline constexpr uint8_t kBatchRegion = 255, kReadRegion = 247;
 inline constexpr int32_t kMostCountedLayers = 31;
 constexpr uint8_t step_region(StepKind kind, int32_t layer) {
-  return uint8_t((layer & 31) * 8 + int32_t(kind));  // the input has no layer: -1
+  const StepKind counted = kind == StepKind::kReadOther   ? StepKind::kRead
+                           : kind == StepKind::kSumErrors ? StepKind::kBackward
+                                                          : kind;
+  return uint8_t((layer & 31) * 8 + int32_t(counted));  // the input has no layer: -1
 }
 
 /// File names are relative to the folder in which the emulator (or debugger) runs.

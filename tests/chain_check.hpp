@@ -1,6 +1,6 @@
 // Networks with LayerNorm, Quantize, transposed convolutions and both losses, and wires and weights in all formats, against an independent implementation
 // in exact integers, bit for bit. Without heap, so that boards run it as hosts do. The numbers and the networks come from
-// tools/gold/chain.py, tools/gold/kept.py and tools/gold/transposed.py.
+// tools/gold/chain.py, kept.py, transposed.py, images.py and graphs.py there.
 #pragma once
 #include "mantissa/model/engine.hpp"
 #include "mantissa/tensor/pack.hpp"
@@ -10,7 +10,8 @@ namespace mantissa::test {
 struct ChainWireScale {
   int32_t
       layer;  ///< that rounds it (what lies behind a ReLU or Quantize counts as its producer's); the loss comes last
-  int32_t backward;  ///< 0: the layer's output, 1: the error of its input
+  int32_t
+      backward;  ///< 0: the layer's output, 1: the error of its input, 2: the sum of the errors of its output
   int32_t scale[2];  ///< of the operand: mantissa, exponent
   int32_t lowest
       [2];  ///< Asym with one scale that follows the sums: the magnitude of the lowest value; else zeros
@@ -40,6 +41,7 @@ struct Chain {
 inline constexpr int32_t kChainBatch = 4, kChainBatches = 10;
 
 #include "tests/golden/chain.inc"
+#include "tests/golden/graphs.inc"
 #include "tests/golden/images.inc"
 #include "tests/golden/kept.inc"
 #include "tests/golden/transposed.inc"
@@ -238,6 +240,31 @@ constexpr ChainNetwork kImageNetworks[] = {
      with_wires(asym_format(8), sym_format(8), Rounding::kHalfAway, sym_format(5, kPerChannel))}};
 static_assert(std::size(kImageNetworks) == std::size(kImageChains));
 
+// Graphs.
+constexpr Node kSameConv = conv1d({.channels = 8, .kernel = 3, .padding = Padding::kSame});
+constexpr Node kResidual[] = {
+    kConv, relu(), kSameConv, add({.with = 1}), relu(), global_avg_pool1d(), linear({.features = 4})};
+constexpr Node kBranches[] = {conv1d({.channels = 6, .kernel = 3}),
+                              relu(),
+                              conv1d({.channels = 4}),
+                              conv1d({.channels = 3, .kernel = 3, .padding = Padding::kSame}).after(1),
+                              concat({.with = 2}),
+                              global_avg_pool1d(),
+                              linear({.features = 4})};
+constexpr Node kThrice[] = {conv1d({.channels = 6, .kernel = 3, .padding = Padding::kSame}),
+                            add({.with = kModelInput}),
+                            layer_norm(),
+                            add({.with = 1}),
+                            concat({.with = 1}),
+                            global_avg_pool1d(),
+                            linear({.features = 4})};
+constexpr ChainNetwork kGraphNetworks[] = {
+    {{kSignal, kResidual}},
+    {{kSignal, kBranches}},
+    {{kSignal, kThrice}},
+    {{kSignal, kResidual}, with_wires(asym_format(8), asym_format(8))}};
+static_assert(std::size(kGraphNetworks) == std::size(kGraphChains));
+
 /// Where a run leaves the golden one: the step, and what differs there.
 struct ChainDifference {
   int32_t step = 0;
@@ -357,7 +384,10 @@ class ChainComparison {
     const PlanView& plan = engine_.plan();
     const bool is_loss = expected.layer == plan.summary.layers;
     const LayerPlan& l = plan.layers[size_t(is_loss ? 0 : expected.layer)];
-    const Wire& wire = is_loss ? plan.summary.loss_wire : expected.backward != 0 ? l.dx : l.y;
+    const Wire& wire = is_loss                  ? plan.summary.loss_wire
+                       : expected.backward == 2 ? l.dy
+                       : expected.backward == 1 ? l.dx
+                                                : l.y;
     expect_scale("scale of wire", i, engine_.state(wire.slot).scale * wire.factor, expected.scale);
     if (expected.lowest[0] != 0)
       expect_scale("lowest value of wire", i, engine_.state(wire.below_slot).scale, expected.lowest);
@@ -401,8 +431,11 @@ void run_chains(ChainRun& memory, int32_t micro_batch, const Kernels& kernels, R
            run_chain(memory, kTransposedChains[i], kTransposedNetworks[i], micro_batch, kernels));
   for (size_t i = 0; i < std::size(kImageChains); ++i)
     report(kImageChains[i], run_chain(memory, kImageChains[i], kImageNetworks[i], micro_batch, kernels));
+  for (size_t i = 0; i < std::size(kGraphChains); ++i)
+    report(kGraphChains[i], run_chain(memory, kGraphChains[i], kGraphNetworks[i], micro_batch, kernels));
 }
-inline constexpr size_t kAllChains =
-    std::size(kChains) + std::size(kKeptChains) + std::size(kTransposedChains) + std::size(kImageChains);
+inline constexpr size_t kAllChains = std::size(kChains) + std::size(kKeptChains) +
+                                     std::size(kTransposedChains) + std::size(kImageChains) +
+                                     std::size(kGraphChains);
 
 }  // namespace mantissa::test

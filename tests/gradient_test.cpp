@@ -167,6 +167,7 @@ bool set_errors(RealNetwork& net, const Engine& engine, const Recipe& recipe, in
       if (largest(l.biases) > unit * (l.plan.bias_limit / 2)) return false;
     }
     if (l.plan.node.op == Op::kRelu6) l.error.bias = unit / 2;
+    if (l.plan.node.takes_two()) l.error.bias = unit;  // half for each input
     if (y.role == Role::kLogits)
       l.error.value = l.plan.logits_shift > 0 ? unit * std::ldexp(0.5, l.plan.logits_shift) : 0;
     else if (!l.plan.node.is_max_pool())

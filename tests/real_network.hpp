@@ -140,6 +140,19 @@ inline void activation_forward(const RealLayer& l, const Signal& x, Signal& y) {
   }
 }
 
+/// Each code comes to the common unit by one rounding, which `error.bias` bounds for both.
+inline void join_forward(const RealLayer& l, const Signal& x, const Signal& z, Signal& y) {
+  const bool is_add = l.plan.node.op == Op::kAdd;
+  const size_t from_x = size_t(l.plan.in.channels), from_z = size_t(l.plan.in_other.channels);
+  for (size_t t = 0; t < size_t(l.plan.out.steps); ++t)
+    for (size_t c = 0; c < size_t(l.plan.out.channels); ++c) {
+      const size_t i = t * from_x + c, k = t * from_z + (is_add ? c : c - from_x);
+      const bool has_x = c < from_x, has_z = is_add || c >= from_x;
+      y.value.push_back((has_x ? x.value[i] : 0) + (has_z ? z.value[k] : 0));
+      y.error.push_back((has_x ? x.error[i] : 0) + (has_z ? z.error[k] : 0) + l.error.bias + l.error.value);
+    }
+}
+
 /// The elements that a Dropout drops of a sample in the first batch of training; none in evaluation, where there is no sample.
 inline void dropout_forward(const RealLayer& l, size_t layer, uint64_t seed, int32_t sample, Signal& x) {
   if (sample < 0) return;
@@ -162,8 +175,13 @@ struct RealNetwork {
   }
 
   /// `sample`: its number in the first batch of training, or -1 in evaluation.
-  Signal forward(Signal x, int32_t sample = -1) const {
+  Signal forward(const Signal& input, int32_t sample = -1) const {
+    std::vector<Signal> made;
+    const auto made_by = [&](int32_t layer) -> const Signal& {
+      return layer < 0 ? input : made[size_t(layer)];
+    };
     for (const RealLayer& l : layers) {
+      const Signal& x = made_by(l.plan.source);
       Signal y;
       switch (l.plan.node.op) {
         case Op::kLinear:
@@ -189,14 +207,16 @@ struct RealNetwork {
           y = x;
           dropout_forward(l, size_t(&l - layers.data()), seed, sample, y);
           break;
+        case Op::kAdd:
+        case Op::kConcat: join_forward(l, x, made_by(l.plan.other), y); break;
         case Op::kQuantize:
           y = x;
           for (double& e : y.error) e += l.plan.fused ? 0 : l.error.value;
           break;
       }
-      x = std::move(y);
+      made.push_back(std::move(y));
     }
-    return x;
+    return made.back();
   }
 
   /// Of one output of a loss that compares outputs one by one.
@@ -292,6 +312,12 @@ inline double wire_step(const Engine& engine, const Wire& wire, int32_t sample) 
 inline double sum_unit(const Engine& engine, const LayerPlan& l, int32_t sample) {
   if (l.node.op == Op::kLayerNorm)
     return operand_scale(engine, l) * std::ldexp(1.0, -normalized_bits(l.in.channels));
+  if (l.node.takes_two()) {
+    const PlanView& plan = engine.plan();
+    const Wire& z = l.other < 0 ? plan.summary.input_wire : plan.layers[size_t(l.other)].y;
+    return std::ldexp(std::max(wire_step(engine, l.x, sample), wire_step(engine, z, sample)),
+                      -l.forward.unit_bits);
+  }
   return wire_step(engine, l.x, sample) *
          (l.node.has_parameters() ? operand_scale(engine, l) : 1.0 / l.node.kernel);
 }

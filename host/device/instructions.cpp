@@ -18,8 +18,9 @@ namespace {
 constexpr int kInputRegions = 31;     // the layer that step_region() makes of -1
 constexpr int kPartsOfRegions = 256;  // the part of region id is counted as region id + 256
 
-constexpr StepKind kKinds[] = {StepKind::kOperands, StepKind::kInput,    StepKind::kForward, StepKind::kLoss,
-                               StepKind::kBackward, StepKind::kGradient, StepKind::kUpdate};
+constexpr StepKind kKinds[] = {StepKind::kOperands, StepKind::kInput, StepKind::kForward,
+                               StepKind::kLoss,     StepKind::kRead,  StepKind::kBackward,
+                               StepKind::kGradient, StepKind::kUpdate};
 
 StepCount& step_of(InstructionCounts& counts, int id) {
   const auto kind = static_cast<StepKind>(id % 8);

@@ -143,6 +143,11 @@ std::string layer_norm_fields(const Node& node) {
   return fields.in_braces();
 }
 
+std::string number_code(int32_t layer) {
+  if (layer == kLayerBefore) return "mantissa::kLayerBefore";
+  return layer == kModelInput ? "mantissa::kModelInput" : fmt::format("{}", layer);
+}
+
 std::string node_code(const Node& node) {
   switch (node.op) {
     case Op::kLinear: return fmt::format("mantissa::linear({})", linear_fields(node));
@@ -162,6 +167,9 @@ std::string node_code(const Node& node) {
     case Op::kRelu6: return "mantissa::relu6()";
     case Op::kSigmoid: return "mantissa::sigmoid()";
     case Op::kTanh: return "mantissa::tanh()";
+    case Op::kAdd:
+    case Op::kConcat:
+      return fmt::format("mantissa::{}({{.with = {}}})", type_name(node.op), number_code(node.other));
     case Op::kDropout: return fmt::format("mantissa::dropout({{.p = {}}})", cpp_float(node.drop));
     case Op::kQuantize:
       return fmt::format("mantissa::quantize({{{}, {}}})", setting_fields(node.activation),
@@ -272,7 +280,10 @@ std::string model_code(const Description& description) {
   if (const std::string loss = loss_code(description); !loss.empty()) code += ", " + loss;
   std::string comment;
   for (size_t i = 0; i < description.nodes.size(); ++i) {
-    code += fmt::format(",{}\n    {}", comment, node_code(description.nodes[i]));
+    const Node& node = description.nodes[i];
+    const std::string after =
+        node.input == kLayerBefore ? "" : fmt::format(".after({})", number_code(node.input));
+    code += fmt::format(",{}\n    {}{}", comment, node_code(node), after);
     comment = fmt::format("  // {}", cpp_comment(description.layer_names[i]));
   }
   return fmt::format("{});{}\n", code, comment);

@@ -23,7 +23,7 @@ namespace mantissa::host {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "an arena's bytes go into files as they are");
-static_assert(static_cast<int>(stored::Role::ErrorBelow) == static_cast<int>(StateRole::kErrorBelow));
+static_assert(static_cast<int>(stored::Role::ErrorSumBelow) == static_cast<int>(StateRole::kErrorSumBelow));
 static_assert(static_cast<int>(stored::Encoding::Scales) == static_cast<int>(Encoding::kScales));
 
 const std::string& layer_name(const Description& description, int layer) {

@@ -26,7 +26,9 @@ enum class StateRole : uint8_t {
   kInput,
   kWeightScales,
   kActivationBelow,
-  kErrorBelow
+  kErrorBelow,
+  kErrorSum,
+  kErrorSumBelow
 };
 
 /// How elements lie in the bytes of a tensor; as in model.fbs.

@@ -27,6 +27,8 @@ const char* words_of(StateRole role) {
     case StateRole::kWeightScales: return "weight scales";
     case StateRole::kActivationBelow: return "activation below zero";
     case StateRole::kErrorBelow: return "error below zero";
+    case StateRole::kErrorSum: return "sum of errors";
+    case StateRole::kErrorSumBelow: return "sum of errors below zero";
   }
   return "";
 }
@@ -93,6 +95,7 @@ std::vector<StateEntry> durable_scales(const PlanView& plan) {
     entries.push_back({-1, StateRole::kInput, plan.summary.input_wire.slot});
   for (size_t i = 0; i < plan.layers.size(); ++i) {
     const LayerPlan& l = plan.layers[i];
+    const Wire sum = l.sums_errors ? l.dy : Wire{};
     for (const auto& [role, id] :
          {std::pair(StateRole::kWeight, l.weight_slot), std::pair(StateRole::kBias, l.bias_slot),
           std::pair(StateRole::kWeightMomentum, l.weight_momentum_slot),
@@ -100,7 +103,9 @@ std::vector<StateEntry> durable_scales(const PlanView& plan) {
           std::pair(StateRole::kActivation, own(l.y, l.x, l.y.slot)),
           std::pair(StateRole::kActivationBelow, own(l.y, l.x, l.y.below_slot)),
           std::pair(StateRole::kError, own(l.dx, l.dy, l.dx.slot)),
-          std::pair(StateRole::kErrorBelow, own(l.dx, l.dy, l.dx.below_slot))})
+          std::pair(StateRole::kErrorBelow, own(l.dx, l.dy, l.dx.below_slot)),
+          std::pair(StateRole::kErrorSum, own(sum, {}, sum.slot)),
+          std::pair(StateRole::kErrorSumBelow, own(sum, {}, sum.below_slot))})
       if (id >= 0) entries.push_back({static_cast<int>(i), role, id});
   }
   return entries;

@@ -59,7 +59,9 @@ std::string bad_shape(const Subject& s) {
     case Op::kRelu6:
     case Op::kSigmoid:
     case Op::kTanh:
-    case Op::kDropout: break;
+    case Op::kDropout:
+    case Op::kAdd:
+    case Op::kConcat: break;
   }
   return fmt::format("{}: {} arrive, and it takes {}; change the layers before it or the [input]", s.layer,
                      s.error.found, s.error.limit);
@@ -201,6 +203,15 @@ std::string detail_sentence(const Subject& s) {
     case Detail::kSlope: return "the slope of a leaky_relu is from 0 to 1";
     case Detail::kDropProbability:
       return "p is the share of elements that dropout sets to 0, from 0 to less than 1 (in steps of 2^-16)";
+    case Detail::kNotEarlier: return "a layer reads earlier ones; name one of those before it";
+    case Detail::kUnread:
+      return "no layer reads its outputs; read them with 'input' or 'inputs' of a later layer, or leave it "
+             "out";
+    case Detail::kInputUnread: return "no layer reads the model's input; let one do so";
+    case Detail::kJoinSteps: return "both inputs have equally many steps";
+    case Detail::kJoinWidth: return "both inputs are signals, or images of equal size";
+    case Detail::kAddChannels:
+      return "both have equally many channels; a convolution with kernel 1 gives them, or take concat";
     case Detail::kLossNeedsLogits:
       return "the loss needs sums of any sign, so the last layer must be linear, a convolution, "
              "layer_norm "
@@ -252,11 +263,21 @@ std::string unsupported(const Subject& s) {
   if (s.error.detail == Detail::kNormTooWide)
     return fmt::format("{}: it has {} channels; {}: under {} at most {} do", s.layer, s.error.found,
                        detail_sentence(s), s.recipe, s.error.limit);
-  if (s.error.detail == Detail::kRawAccumulator || s.error.detail == Detail::kFixedScale ||
-      s.error.detail == Detail::kGroupScale || s.error.detail == Detail::kWireChannels ||
-      s.error.detail == Detail::kNormErrorGroups || s.error.detail == Detail::kNeedsImage ||
-      s.error.detail == Detail::kNeedsSignal || s.error.detail == Detail::kSlope ||
-      s.error.detail == Detail::kLossSettings || s.error.detail == Detail::kDropProbability)
+  if (s.error.detail == Detail::kJoinSteps || s.error.detail == Detail::kJoinWidth ||
+      s.error.detail == Detail::kAddChannels)
+    return fmt::format("{}: {} {} arrive from its first input, and {} from the second; {}", s.layer,
+                       s.error.limit,
+                       s.error.detail == Detail::kJoinSteps     ? "steps"
+                       : s.error.detail == Detail::kAddChannels ? "channels"
+                                                                : "columns",
+                       s.error.found, detail_sentence(s));
+  if (s.error.detail == Detail::kNotEarlier || s.error.detail == Detail::kUnread ||
+      s.error.detail == Detail::kInputUnread || s.error.detail == Detail::kRawAccumulator ||
+      s.error.detail == Detail::kFixedScale || s.error.detail == Detail::kGroupScale ||
+      s.error.detail == Detail::kWireChannels || s.error.detail == Detail::kNormErrorGroups ||
+      s.error.detail == Detail::kNeedsImage || s.error.detail == Detail::kNeedsSignal ||
+      s.error.detail == Detail::kSlope || s.error.detail == Detail::kLossSettings ||
+      s.error.detail == Detail::kDropProbability)
     return fmt::format("{}: {}", s.layer, detail_sentence(s));
   return fmt::format("{}: this version does not build it: {}", s.layer, detail_sentence(s));
 }

@@ -40,6 +40,12 @@ constexpr Detail kAllDetails[] = {Detail::kNone,
                                   Detail::kClassWeights,
                                   Detail::kSlope,
                                   Detail::kDropProbability,
+                                  Detail::kNotEarlier,
+                                  Detail::kUnread,
+                                  Detail::kInputUnread,
+                                  Detail::kJoinSteps,
+                                  Detail::kJoinWidth,
+                                  Detail::kAddChannels,
                                   Detail::kFormat};
 
 TEST(Describe, LinearNeedsAVector) {

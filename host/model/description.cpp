@@ -310,8 +310,40 @@ Node read_node(const TomlReader& layer, Op op) {
     case Op::kSigmoid: return read_plain(layer, sigmoid());
     case Op::kTanh: return read_plain(layer, mantissa::tanh());
     case Op::kDropout: return read_dropout(layer);
+    case Op::kAdd: return read_plain(layer, add({}));
+    case Op::kConcat: return read_plain(layer, concat({}));
   }
   return {};
+}
+
+/// The number of a layer that is read, as a node has it: by its name, or "input" for the model's input.
+int32_t layer_number(const TomlReader& layer, std::string_view key, const std::string& name,
+                     const Description& d) {
+  const auto found = std::ranges::find(d.layer_names, name);
+  if (found == d.layer_names.end() && name != "input") {
+    std::vector<std::string_view> known(d.layer_names.begin(), d.layer_names.end());
+    known.push_back("input");
+    layer.fail_unknown_word(key, name, known);
+  }
+  const int32_t number =
+      found == d.layer_names.end() ? kModelInput : static_cast<int32_t>(found - d.layer_names.begin());
+  const int32_t before = d.layer_names.empty() ? kModelInput : static_cast<int32_t>(d.layer_names.size()) - 1;
+  return number == before ? kLayerBefore : number;
+}
+
+/// input = "conv1", or for layers that take two: inputs = ["conv3", "relu1"].
+void read_sources(const TomlReader& layer, Node& node, const Description& d) {
+  if (!node.takes_two()) {
+    if (layer.has("input")) node.input = layer_number(layer, "input", layer.name("input"), d);
+    return;
+  }
+  const std::vector<std::string> names = layer.name_list("inputs");
+  if (names.size() != 2)
+    layer.fail("inputs", fmt::format("'inputs' in {} has {} entries; it takes two layers, such as "
+                                     "[\"conv2\", \"relu1\"]",
+                                     layer.where(), names.size()));
+  node.input = layer_number(layer, "inputs", names[0], d);
+  node.other = layer_number(layer, "inputs", names[1], d);
 }
 
 void read_layers(const TomlReader& top, Description& d) {
@@ -323,7 +355,9 @@ void read_layers(const TomlReader& top, Description& d) {
   for (TomlReader& layer : layers) {
     const Op op = layer.choice<Op>("type", kOps);
     layer.rename(fmt::format("{} ({})", layer.where(), type_name(op)));
+    layer.always_allow(Node{.op = op}.takes_two() ? "inputs" : "input");
     d.nodes.push_back(read_node(layer, op));
+    read_sources(layer, d.nodes.back(), d);
     const std::string spare = default_layer_name(op, ++count[op]);
     const std::string name = layer.has("name") ? layer.name("name") : spare;
     const auto [other, is_new] = taken.emplace(name, d.nodes.size());

@@ -41,6 +41,8 @@
 //   type = "relu" | "relu6" | "sigmoid" | "tanh" | "flatten"
 //   type = "global_avg_pool1d"    # of images, too
 //   type = "leaky_relu"           # slope (default 0.01)
+//   type = "add" | "concat"       # inputs = ["conv3", "relu1"]: two earlier layers; "input" is the model's input
+//                                 # any other layer: input = "relu1", an earlier layer; default: the layer before
 //   type = "dropout"              # p (default 0.5): the share of elements that are 0 in training
 //   type = "max_pool1d" | "avg_pool1d"   # kernel, stride (default: as kernel), padding (up to half of it; an average counts its zeros)
 //   type = "max_pool2d" | "avg_pool2d"   # the same, each a number or [rows, columns]

@@ -28,6 +28,8 @@ inline constexpr Named<Op> kOps[] = {
     {"sigmoid", Op::kSigmoid},
     {"tanh", Op::kTanh},
     {"dropout", Op::kDropout},
+    {"add", Op::kAdd},
+    {"concat", Op::kConcat},
 };
 
 /// kExplicit is written as numbers.

@@ -175,7 +175,7 @@ TEST(Description, UnknownKeysNameTheNearestOne) {
   EXPECT_EQ(refusal(with_layer("type = 'conv1d'\nchannels = 8\nkernal = 5")),
             "m.toml, line 8: unknown key 'kernal' in [[layer]] 1 (conv1d); did you mean 'kernel'?");
   EXPECT_EQ(refusal(with_layer("type = 'relu'\nslope = 5")),
-            "m.toml, line 7: unknown key 'slope' in [[layer]] 1 (relu); known are 'type', 'name'");
+            "m.toml, line 7: unknown key 'slope' in [[layer]] 1 (relu); known are 'type', 'name', 'input'");
   EXPECT_EQ(refusal(with_layer("type = 'conv3d'")),
             "m.toml, line 6: unknown type 'conv3d' in [[layer]] 1; did you mean 'conv1d'?");
   EXPECT_EQ(refusal(std::string(kSmall) + "[training]\nlearning_rate = 1\n"),

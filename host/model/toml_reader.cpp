@@ -75,7 +75,9 @@ std::string toml_string(std::string_view text) {
   return out + '"';
 }
 
-void TomlReader::allow(std::initializer_list<std::string_view> known) const {
+void TomlReader::allow(std::initializer_list<std::string_view> keys) const {
+  std::vector<std::string_view> known(keys);
+  if (!allowed_.empty()) known.push_back(allowed_);
   for (const auto& [key, value] : table_) {
     const std::string_view word = key.str();
     if (std::find(known.begin(), known.end(), word) != known.end()) continue;

@@ -53,6 +53,8 @@ class TomlReader {
 
   /// Throws Error at the first key that is not among these, with the nearest one.
   void allow(std::initializer_list<std::string_view> keys) const;
+  /// A key that every allow() lets pass.
+  void always_allow(std::string_view key) { allowed_ = key; }
 
   bool has(std::string_view key) const { return table_.get(key) != nullptr; }
   const std::string& where() const { return where_; }
@@ -107,6 +109,7 @@ class TomlReader {
   const std::string& source_;
   std::string where_;
   uint32_t line_;
+  std::string_view allowed_;
 };
 
 }  // namespace mantissa::host

@@ -91,6 +91,8 @@ std::string attributes(const Node& node) {
       return fmt::format(
           "kernel = {}\nstride = {}\npadding = {}\n", size_text(node.vertical.kernel, node.kernel),
           size_text(node.vertical.stride, node.stride), size_text(node.vertical.pad_top, node.pad_left));
+    case Op::kAdd:
+    case Op::kConcat:
     case Op::kRelu:
     case Op::kRelu6:
     case Op::kSigmoid:
@@ -99,6 +101,17 @@ std::string attributes(const Node& node) {
     case Op::kFlatten: return "";
   }
   return "";
+}
+
+/// What layer i reads, by name; nothing where that is the layer before.
+std::string source_keys(const Description& d, size_t i) {
+  const Node& node = d.nodes[i];
+  const auto name = [&](int32_t number) {
+    const size_t at = number == kLayerBefore ? i : static_cast<size_t>(number) + 1;
+    return toml_string(number == kModelInput || at == 0 ? "input" : d.layer_names[at - 1]);
+  };
+  if (node.takes_two()) return fmt::format("inputs = [{}, {}]\n", name(node.input), name(node.other));
+  return node.input == kLayerBefore ? "" : fmt::format("input = {}\n", name(node.input));
 }
 
 std::string loss_keys(const Description& d) {
@@ -144,8 +157,8 @@ std::string write_description(const Description& d) {
                      toml_string(name_of(d.layout, kLayouts)));
   out += output_table(d);
   for (size_t i = 0; i < d.nodes.size(); ++i)
-    out += fmt::format("\n[[layer]]\ntype = {}\nname = {}\n{}", toml_string(type_name(d.nodes[i].op)),
-                       toml_string(d.layer_names[i]), attributes(d.nodes[i]));
+    out += fmt::format("\n[[layer]]\ntype = {}\nname = {}\n{}{}", toml_string(type_name(d.nodes[i].op)),
+                       toml_string(d.layer_names[i]), source_keys(d, i), attributes(d.nodes[i]));
   out += training_table(d.training);
   if (d.training.only_class >= 0) out += fmt::format("only_class = {}\n", d.training.only_class);
   return out;

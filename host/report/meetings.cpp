@@ -44,8 +44,10 @@ class Walk {
 
   /// The layer whose sums a fused one meets.
   const std::string& producer(size_t i) const {
-    size_t at = i - 1;
-    while (at > 0 && plan_.layers[at].fused && plan_.layers[at].node.op != Op::kQuantize) --at;
+    auto at = static_cast<size_t>(plan_.layers[i].source);
+    while (plan_.layers[at].fused && plan_.layers[at].node.op != Op::kQuantize &&
+           plan_.layers[at].source >= 0)
+      at = static_cast<size_t>(plan_.layers[at].source);
     return d_.layer_names[at];
   }
 
@@ -67,6 +69,15 @@ class Walk {
     if (l.node.op == Op::kDropout)
       add(name, format_of(l.x), format_of(l.y),
           "nothing: in training codes become zero, and the scale grows instead of those that stay");
+    if (l.node.takes_two()) {
+      const Wire& other =
+          l.other < 0 ? plan_.summary.input_wire : plan_.layers[static_cast<size_t>(l.other)].y;
+      add(name, fmt::format("{} and {}", format_of(l.x), format_of(other)), "one unit",
+          fmt::format("2^-{} of the larger scale, in 32 bits", l.forward.unit_bits));
+    }
+    if (l.sums_errors)
+      add(name + ", backward", "errors of several readers", "one unit",
+          fmt::format("2^-{} of the largest scale, in 32 bits", l.error_sum.unit_bits));
     if (l.node.has_parameters()) add_parameters(i);
     if (l.node.makes_sums() && is_logits(l.y))
       add(name, "sums", loss_words(plan_.summary.loss),

@@ -184,7 +184,9 @@ std::string_view step_name(StepKind kind) {
     case StepKind::kInput: return "samples to codes";
     case StepKind::kForward: return "forward";
     case StepKind::kLoss: return "loss";
-    case StepKind::kRead: return "kept codes to operand";
+    case StepKind::kRead:
+    case StepKind::kReadOther: return "kept codes to operand";
+    case StepKind::kSumErrors: return "sum of errors";
     case StepKind::kBackward: return "backward";
     case StepKind::kGradient: return "gradient";
     case StepKind::kUpdate: return "update";

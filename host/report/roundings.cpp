@@ -25,6 +25,8 @@ class Walk {
     if (plan_.summary.mode == PlanMode::kInfer) return places_;
     add_loss();
     for (size_t i = plan_.layers.size(); i-- > 0;) {
+      if (plan_.layers[i].sums_errors)
+        add_wire("backward", name(i, "sum of errors"), sums(i, Reduction::kJoin, true), plan_.layers[i].dy);
       if (plan_.layers[i].passes_error) add_backward(i);
       if (plan_.layers[i].trains) add_gradient(i);
     }
@@ -109,7 +111,12 @@ class Walk {
   void add_forward(size_t i) {
     const LayerPlan& l = plan_.layers[i];
     if (l.node.has_parameters()) add_parameters(i);
-    const Reduction reduction = l.node.is_average() ? Reduction::kPool : Reduction::kForward;
+    const Reduction reduction = l.node.is_average()  ? Reduction::kPool
+                                : l.node.takes_two() ? Reduction::kJoin
+                                                     : Reduction::kForward;
+    if (l.node.takes_two())
+      add("forward", name(i, "inputs"), "codes", "int32", kHalfAway,
+          fmt::format("2^-{} of the larger scale", l.forward.unit_bits));
     if (l.node.makes_sums() && is_logits(l.y) && l.logits_shift > 0)
       add("forward", name(i, "logits"), sums(i, reduction), "int32", kHalfUp,
           fmt::format("2^{} of the sums", l.logits_shift));

@@ -39,6 +39,7 @@ std::vector<Saturation> saturations(const Engine& engine, const Description& des
     const std::string& name = description.layer_names[i];
     if (l.y.slot != l.x.slot) add(l.y.slot, fmt::format("{} output", name));
     if (l.dx.slot != l.dy.slot) add(l.dx.slot, fmt::format("{} error to the layer before", name));
+    if (l.sums_errors) add(l.dy.slot, fmt::format("{} sum of errors", name));
     add(l.weight_slot, fmt::format("{} weights", name));
     add(l.bias_slot, fmt::format("{} biases", name));
     add(l.weight_gradient_slot, fmt::format("{} gradient of the weights", name));

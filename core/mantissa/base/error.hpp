@@ -63,6 +63,12 @@ enum class Detail : uint8_t {
   kClassWeights,     // found: weights of classes, limit: outputs
   kSlope,            // of a LeakyReLU, 0 to 1
   kDropProbability,  // of a Dropout, from 0 to less than 1, in steps of 2^-16
+  kNotEarlier,       // found: a layer that is not before the one that reads it
+  kUnread,           // no layer reads its outputs, and it is not the last
+  kInputUnread,      // no layer reads the model's input
+  kJoinSteps,        // of Add and Concat; found: steps of the second input, limit: of the first
+  kJoinWidth,        // found: width of the second input's image, limit: of the first
+  kAddChannels,      // found: channels of the second input, limit: of the first
 };
 
 struct Error {

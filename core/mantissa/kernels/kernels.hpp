@@ -5,6 +5,7 @@
 #include "mantissa/kernels/depthwise.hpp"
 #include "mantissa/kernels/gemm.hpp"
 #include "mantissa/kernels/gradient.hpp"
+#include "mantissa/kernels/join.hpp"
 #include "mantissa/kernels/kept.hpp"
 #include "mantissa/kernels/layer_norm.hpp"
 #include "mantissa/kernels/loss.hpp"
@@ -44,6 +45,7 @@ struct Kernels {
   void (*activation_forward)(const ActivationForward&) = nullptr;
   void (*activation_backward)(const ActivationBackward&) = nullptr;
   void (*drop_elements)(const DropElements&) = nullptr;
+  void (*join_codes)(const JoinCodes&) = nullptr;
   KeptSeen (*keep_sums)(const KeepSums&) = nullptr;
   uint64_t (*read_kept)(const ReadKept&) = nullptr;
   void (*read_weights)(const ConstTensorView& weights, const TensorView& operand) = nullptr;
@@ -80,6 +82,7 @@ struct RefKernels {
   static void activation_forward(const ActivationForward& f);
   static void activation_backward(const ActivationBackward& b);
   static void drop_elements(const DropElements& d);
+  static constexpr auto join_codes = &mantissa::join_codes;
   static constexpr auto keep_sums = &mantissa::keep_sums;
   static constexpr auto read_kept = &mantissa::read_kept;
   static constexpr auto read_weights = &mantissa::read_weights;
@@ -115,6 +118,7 @@ inline constexpr Kernels kernels_of = {
     .activation_forward = Set::activation_forward,
     .activation_backward = Set::activation_backward,
     .drop_elements = Set::drop_elements,
+    .join_codes = Set::join_codes,
     .keep_sums = Set::keep_sums,
     .read_kept = Set::read_kept,
     .read_weights = Set::read_weights,

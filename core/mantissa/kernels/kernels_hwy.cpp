@@ -88,6 +88,7 @@ constinit const Kernels kernels_hwy = {
     .activation_forward = RefKernels<Operands::kAny>::activation_forward,
     .activation_backward = RefKernels<Operands::kAny>::activation_backward,
     .drop_elements = RefKernels<Operands::kAny>::drop_elements,
+    .join_codes = join_codes,
     .keep_sums = keep_sums,
     .read_kept = read_kept,
     .read_weights = read_weights,

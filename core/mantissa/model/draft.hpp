@@ -1,6 +1,7 @@
 // A plan in the making: the caller's arrays, and what the stages of planning share.
 #pragma once
 #include "mantissa/model/formats.hpp"
+#include "mantissa/model/graph.hpp"
 #include "mantissa/model/plan.hpp"
 
 namespace mantissa::planning {
@@ -12,7 +13,7 @@ struct Draft {
   PlanBuffers buffers;
   PlanSummary summary{};
   int32_t logits_layer = 0;
-  int32_t read_layer = -1;  ///< the layer whose input is read anew: its operand's second life
+  int16_t read_tensors[2] = {-1, -1};  ///< operands that are read anew for a layer: their second life
 
   Error error = {};  ///< the first one of a stage that goes on
 
@@ -26,6 +27,7 @@ struct Draft {
   /// Whether the sums of a sample must be there before one of them is rounded.
   constexpr bool stages(const Wire& wire) const { return dynamic() || wire.kept_scales >= 0; }
   constexpr int32_t count() const { return int32_t(model.nodes.size()); }
+  constexpr int32_t readers(int32_t i) const { return planning::readers(model, i); }
   constexpr LayerPlan& layer(int32_t i) { return buffers.layers[size_t(i)]; }
   constexpr Tensor& tensor(int32_t i) { return buffers.tensors[size_t(i)]; }
   constexpr int16_t new_slot() { return int16_t(summary.slots++); }
@@ -50,7 +52,7 @@ struct Draft {
   constexpr void touch(int16_t id, int32_t step) {
     if (id < 0) return;
     Tensor& t = tensor(id);
-    if (read_layer >= 0 && id == layer(read_layer).x.tensor) {
+    if (id == read_tensors[0] || id == read_tensors[1]) {
       if (step < t.first_again) t.first_again = int16_t(step);
       if (step > t.last_again) t.last_again = int16_t(step);
       return;
@@ -65,6 +67,17 @@ struct Draft {
     touch(id, summary.steps - 1);
   }
 };
+
+/// What a layer passes on, or the model's input.
+constexpr const Wire& wire_of(Draft& d, int32_t layer) {
+  return layer < 0 ? d.summary.input_wire : d.layer(layer).y;
+}
+
+/// Calls body(wire) for the errors that the readers of layer i pass back, in the order of the layers.
+template <class Body>
+constexpr void for_each_error(Draft& d, int32_t i, Body body) {
+  for_each_error(std::span<const LayerPlan>(d.buffers.layers.first(size_t(d.count()))), i, body);
+}
 
 /// Zeros around a tensor, or a row of one, in elements.
 struct Halo {
@@ -88,8 +101,9 @@ constexpr Halo spread_halo(const LayerPlan& l, Shape signal, Shape windows) {
 }
 
 constexpr void set_halo(Draft& d, const Wire& wire, Halo halo) {
-  d.tensor(wire.tensor).halo_before = halo.before;
-  d.tensor(wire.tensor).halo_after = halo.after;
+  Tensor& t = d.tensor(wire.tensor);
+  t.halo_before = halo.before > t.halo_before ? halo.before : t.halo_before;
+  t.halo_after = halo.after > t.halo_after ? halo.after : t.halo_after;
 }
 
 }  // namespace mantissa::planning

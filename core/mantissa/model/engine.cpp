@@ -159,6 +159,7 @@ void Engine::end_batch() {
     for (const LayerPlan& l : plan_.layers) {
       roll_own(l.y, l.x);
       roll_own(l.dx, l.dy);
+      if (l.sums_errors) roll_own(l.dy, {});
     }
     roll_own(plan_.summary.loss_wire, {});
   }
@@ -194,7 +195,9 @@ void Engine::execute(const Step& step) {
     case StepKind::kInput: return parallel(count_, 0, [this](int32_t s, int32_t) { load_input(s); });
     case StepKind::kForward: return run_forward(*l);
     case StepKind::kLoss: return run_loss(*l);
-    case StepKind::kRead: return run_read(*l);
+    case StepKind::kRead: return run_read(l->x);
+    case StepKind::kReadOther: return run_read(wire_of(l->other));
+    case StepKind::kSumErrors: return run_error_sum(step.layer);
     case StepKind::kBackward: return run_backward(*l);
     case StepKind::kGradient: return run_gradient(*l);
     case StepKind::kUpdate: return run_update(*l);
@@ -211,10 +214,11 @@ void Engine::calibrate(const float* x, Targets first) {
   for (const Step& step : plan_.steps) {
     if (step.kind == StepKind::kUpdate) continue;
     run_step(step);
-    if (step.kind != StepKind::kForward && step.kind != StepKind::kBackward) continue;
+    const bool sums = step.kind == StepKind::kSumErrors, forward = step.kind == StepKind::kForward;
+    if (!forward && !sums && step.kind != StepKind::kBackward) continue;
     const LayerPlan& l = plan_.layers[size_t(step.layer)];
-    const Wire& wire = step.kind == StepKind::kForward ? l.y : l.dx;
-    const Wire& source = step.kind == StepKind::kForward ? l.x : l.dy;
+    const Wire& wire = forward ? l.y : sums ? l.dy : l.dx;
+    const Wire source = forward ? l.x : sums ? Wire{} : l.dy;
     if (!wire.has_own_scale(source) || is_dynamic(wire)) continue;
     roll(wire);
     run_step(step);
@@ -262,7 +266,7 @@ uint64_t Engine::state_hash() const {
       for (int16_t slot : {has_scale ? l.weight_slot : int16_t(-1), l.bias_slot, l.weight_momentum_slot,
                            l.bias_momentum_slot})
         add_scale(slot);
-    for (const Wire& wire : {l.y, l.dx})
+    for (const Wire& wire : {l.y, l.dx, l.sums_errors ? l.dy : Wire{}})
       if (!plan_.summary.is_float && wire.scaling == Scaling::kDelayed) {
         add_scale(wire.slot);
         add_scale(wire.below_slot);

@@ -104,6 +104,7 @@ class Engine {
   template <class T = void>
   T* data(int16_t tensor, int32_t sample = 0) const;
   void clear_halo(int16_t tensor, int32_t sample) const;
+  void copy_sample(const Wire& from, const Wire& to, int32_t sample) const;
 
   Scale wire_scale(const Wire& wire, int32_t sample) const;
   Scale weight_scale(const LayerPlan& l) const;
@@ -129,7 +130,21 @@ class Engine {
   Seen keep_rows(const Wire& wire, const RescaleSums& r, const SumRows& s);
   uint64_t read_rows(const Wire& wire, int32_t sample, int32_t first, int32_t count) const;
   void keep_operand(const Wire& wire, int32_t sample);
-  void run_read(const LayerPlan& l);
+  void run_read(const Wire& wire);
+
+  struct JoinedRows;
+  const Wire& wire_of(int16_t layer) const {
+    return layer < 0 ? plan_.summary.input_wire : plan_.layers[size_t(layer)].y;
+  }
+  Scale joined_unit(const ProductPlan& product, Scale largest) const;
+  void put_wire(const Wire& wire, const JoinedRows& rows) const;
+  void finish_join(const Wire& to, const JoinedRows& rows, Activation activation);
+  Scale join_unit(const LayerPlan& l, int32_t sample) const;
+  void forward_join(const LayerPlan& l, int32_t sample, int32_t worker);
+  void backward_join(const LayerPlan& l, int32_t sample);
+  Scale error_sum_unit(int16_t layer, int32_t sample) const;
+  void sum_errors(int16_t layer, int32_t sample, int32_t worker);
+  void run_error_sum(int16_t layer);
 
   TensorView weight_view(const LayerPlan& l) const;
   CodeView granule_codes(const LayerPlan& l, const TensorView& weights, size_t granule) const;

@@ -93,12 +93,7 @@ void Engine::drop(const LayerPlan& l, const Wire& from, const Wire& to, int32_t 
   d.x = data<>(to.tensor, sample);
   d.element = t.element;
   d.count = l.in.size();
-  if (from.tensor != to.tensor) {
-    const std::byte* x = data<std::byte>(from.tensor, sample);
-    for (size_t i = 0; i < size_t(d.count) * element_bytes(d.element); ++i)
-      static_cast<std::byte*>(d.x)[i] = x[i];
-    clear_halo(to.tensor, sample);
-  }
+  if (from.tensor != to.tensor) copy_sample(from, to, sample);
   if (!training_) return;
   const uint32_t stream = parameter_stream(int16_t(&l - plan_.layers.data()), ParameterStream::kWeightInit);
   d.key = random_key(progress_.seed, progress_.step, stream);

@@ -23,6 +23,7 @@ void Engine::run_backward(const LayerPlan& l) {
       if (l.node.op == Op::kQuantize) return requantize(l.dy, l.dx, l.backward, l.in, s, worker);
       if (l.node.is_activation()) return backward_activation(l, s, worker);
       if (l.node.op == Op::kDropout) return drop(l, l.dy, l.dx, s);
+      if (l.node.takes_two()) return backward_join(l, s);
       backward_pool(l, s, worker);
     });
   } else {

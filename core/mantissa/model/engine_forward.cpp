@@ -12,6 +12,15 @@ void Engine::clear_halo(int16_t tensor, int32_t sample) const {
   for (ptrdiff_t i = 0; i < t.halo_after * width; ++i) end[i] = std::byte(0);
 }
 
+/// The codes of a wire into the tensor of another one of the same element.
+void Engine::copy_sample(const Wire& from, const Wire& to, int32_t sample) const {
+  const Tensor& t = plan_.tensors[size_t(to.tensor)];
+  const std::byte* x = data<std::byte>(from.tensor, sample);
+  std::byte* y = data<std::byte>(to.tensor, sample);
+  for (size_t i = 0; i < size_t(t.elements) * element_bytes(t.element); ++i) y[i] = x[i];
+  clear_halo(to.tensor, sample);
+}
+
 Scale Engine::wire_scale(const Wire& wire, int32_t sample) const {
   const Scale s =
       wire.slot < 0 ? wire.factor : state(wire.slot, is_dynamic(wire) ? sample : 0).scale * wire.factor;
@@ -33,6 +42,7 @@ Scale Engine::forward_unit(const LayerPlan& l, int32_t sample) const {
   if (l.node.op == Op::kLayerNorm) return weight_scale(l).shifted(-normalized_bits(l.in.channels));
   if (l.node.op == Op::kQuantize || l.node.op == Op::kRelu6) return x;
   if (l.node.op == Op::kLeakyRelu) return x.shifted(-kSlopeBits);
+  if (l.node.takes_two()) return join_unit(l, sample);
   return l.node.has_parameters() ? x * weight_scale(l) : x / Scale::normalized(uint32_t(l.node.window()), 0);
 }
 
@@ -197,6 +207,7 @@ void Engine::run_forward(const LayerPlan& l) {
       if (l.node.op == Op::kQuantize) return requantize(l.x, l.y, l.forward, l.out, s, worker);
       if (l.node.is_activation()) return forward_activation(l, s, worker);
       if (l.node.op == Op::kDropout) return drop(l, l.x, l.y, s);
+      if (l.node.takes_two()) return forward_join(l, s, worker);
       forward_pool(l, s, worker);
     });
   } else {

@@ -117,10 +117,11 @@ void Engine::keep_operand(const Wire& wire, int32_t sample) {
   }
 }
 
-void Engine::run_read(const LayerPlan& l) {
-  parallel(count_, int64_t(count_) * l.in.size() * 16, [&](int32_t s, int32_t) {
-    read_rows(l.x, s, 0, plan_.tensors[size_t(l.x.tensor)].elements);
-    clear_halo(l.x.tensor, s);
+void Engine::run_read(const Wire& wire) {
+  const int32_t elements = plan_.tensors[size_t(wire.tensor)].elements;
+  parallel(count_, int64_t(count_) * elements * 16, [&](int32_t s, int32_t) {
+    read_rows(wire, s, 0, elements);
+    clear_halo(wire.tensor, s);
   });
 }
 

@@ -46,10 +46,11 @@ void for_each_row(const LayerPlan& l, int32_t first, int32_t count, Body body) {
 }  // namespace
 
 void Engine::forward_relu(const LayerPlan& l, int32_t sample) {
-  const Tensor& t = plan_.tensors[size_t(l.x.tensor)];
-  if (t.element == Element::kFloat32) return relu_codes(data<float>(l.x.tensor, sample), t.elements);
-  t.element == Element::kInt8 ? relu_codes(data<int8_t>(l.x.tensor, sample), t.elements)
-                              : relu_codes(data<int16_t>(l.x.tensor, sample), t.elements);
+  const Tensor& t = plan_.tensors[size_t(l.y.tensor)];
+  if (l.x.tensor != l.y.tensor) copy_sample(l.x, l.y, sample);
+  if (t.element == Element::kFloat32) return relu_codes(data<float>(l.y.tensor, sample), t.elements);
+  t.element == Element::kInt8 ? relu_codes(data<int8_t>(l.y.tensor, sample), t.elements)
+                              : relu_codes(data<int16_t>(l.y.tensor, sample), t.elements);
 }
 
 void Engine::forward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {

@@ -24,6 +24,7 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   const bool dynamic = !is_float && plan.summary.scaling == Scaling::kDynamic;
   bool max = false, average = false, max_error = false, average_error = false, overlap = false;
   bool norm = false, norm_error = false, norm_trains = false;
+  bool joins = false;
   bool curve = false, curve_error = false, drops = false;
   bool kept = false, granules = false, depthwise = false, depthwise_trains = false;
   bool integer_update = false, float_update = false, float_weights = false, coded_gradient = false;
@@ -35,6 +36,7 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
     norm |= is_norm;
     norm_error |= is_norm && l.passes_error;
     norm_trains |= is_norm && l.trains;
+    joins |= l.node.takes_two() || l.sums_errors;
     curve |= l.node.is_activation();
     curve_error |= l.node.is_activation() && l.passes_error;
     drops |= l.node.op == Op::kDropout;
@@ -47,7 +49,7 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
     integer_update |= l.trains && updates_exactly(l.formats);
     float_update |= l.trains && !updates_exactly(l.formats);
     coded_gradient |= l.coded_weight_gradient || l.coded_bias_gradient;
-    kept |= l.y.kept >= 0 || l.dx.kept >= 0;
+    kept |= l.y.kept >= 0 || l.dx.kept >= 0 || l.dy.kept >= 0;
     granules |= l.layout == ParameterLayout::kGranules && l.node.has_parameters();
     float_weights |= l.node.has_parameters() && l.formats.parameter.is_float();
   }
@@ -75,6 +77,7 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   body(k.activation_forward, curve);
   body(k.activation_backward, curve_error);
   body(k.drop_elements, drops && plan.summary.mode == PlanMode::kTrain);
+  body(k.join_codes, joins);
   body(k.keep_sums, kept);
   body(k.read_kept, kept);
   body(k.read_weights, granules);

@@ -37,6 +37,8 @@ enum class Op : uint8_t {
   kSigmoid,
   kTanh,
   kDropout,
+  kAdd,
+  kConcat,
 };
 enum class Loss : uint8_t { kCrossEntropy, kMse, kL1, kHuber, kBce };
 /// What the losses of a batch add up to; with kMean also what those of a sample's outputs do, where it has more than one.
@@ -114,6 +116,10 @@ struct Vertical {
   constexpr bool operator==(const Vertical&) const = default;
 };
 
+/// Whose outputs a layer reads: a number from 0, or one of these.
+inline constexpr int32_t kLayerBefore = -1;  ///< of the first layer: the model's input
+inline constexpr int32_t kModelInput = -2;
+
 /// One layer. Attributes that the operation does not have are ignored.
 struct Node {
   Op op = Op::kRelu;
@@ -133,8 +139,17 @@ struct Node {
   float epsilon = 0.0f;                     ///< LayerNorm
   float slope = 0.0f;                       ///< LeakyReLU
   float drop = 0.0f;                        ///< Dropout: probability
+  int32_t input = kLayerBefore;             ///< an earlier layer
+  int32_t other = kLayerBefore;             ///< Add, Concat: the second one
 
   constexpr bool operator==(const Node&) const = default;
+  /// The same layer, reading the outputs of layer `number`, counted from 0, or of the model's input.
+  constexpr Node after(int32_t number) const {
+    Node node = *this;
+    node.input = number;
+    return node;
+  }
+  constexpr bool takes_two() const { return op == Op::kAdd || op == Op::kConcat; }
   constexpr bool is_transposed() const { return op == Op::kConvTranspose1d; }
   constexpr bool is_product() const {
     return op == Op::kLinear || op == Op::kConv1d || op == Op::kConvTranspose1d || op == Op::kConv2d;
@@ -155,7 +170,7 @@ struct Node {
   /// Whether it is a function of one element, with a wire of its own.
   constexpr bool is_activation() const { return op == Op::kLeakyRelu || op == Op::kRelu6 || is_bounded(); }
   /// Whether it makes sums, which are rounded once, into its wire.
-  constexpr bool makes_sums() const { return has_parameters() || is_average(); }
+  constexpr bool makes_sums() const { return has_parameters() || is_average() || takes_two(); }
   /// Whether a Quantize behind it finds sums: those, or the sums of one term that LeakyReLU and ReLU6 make of codes.
   constexpr bool rounds_sums() const { return makes_sums() || (is_activation() && !is_bounded()); }
 };
@@ -343,7 +358,17 @@ struct DropoutOptions {
 constexpr Node dropout(DropoutOptions o = {}) { return {.op = Op::kDropout, .drop = o.p}; }
 constexpr Node flatten() { return {.op = Op::kFlatten}; }
 
-/// A model as the planner reads it. The loss reads the last layer's outputs: CrossEntropy after a Softmax of its own, or one that
+/// Two wires become one. The first is that of the layer before, or after(...).
+struct JoinOptions {
+  int32_t with = kLayerBefore;  ///< number of the layer that makes the second, or kModelInput
+};
+/// y = x + z, of equal shapes.
+constexpr Node add(JoinOptions o) { return {.op = Op::kAdd, .other = o.with}; }
+/// y[t] = x[t], z[t]: the channels of both, of equally many steps or of images of equal size.
+constexpr Node concat(JoinOptions o) { return {.op = Op::kConcat, .other = o.with}; }
+
+/// A model as the planner reads it: a graph whose layers read earlier ones, by default a chain. Where several read the outputs of one, its error
+/// is the sum of theirs. The loss reads the last layer's outputs: CrossEntropy after a Softmax of its own, or one that
 /// compares each with its target.
 struct Model {
   Shape input;

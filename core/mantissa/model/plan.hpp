@@ -96,6 +96,7 @@ struct Wire {
       -1;  ///< Asym with the slot's scale: its state's scale is the magnitude of the lowest value
   int16_t zero_point = 0;  ///< of a fixed Asym
   Format format;           ///< in which it is kept; else the operand's
+  bool shared = false;     ///< several layers read the tensor, so nothing is done in place
 
   /// Whether its scale follows what the wire carries, apart from the wire it comes from.
   constexpr bool has_own_scale(const Wire& source) const {
@@ -111,19 +112,27 @@ struct ProductPlan {
   int16_t tile = -1;        ///< tensor
   int16_t packed = -1;      ///< tensor, -1 if the kernel reads in place
   int16_t window = -1;      ///< tensor: a row of an image with zeros around; -1 if it is read where it lies
+  int32_t unit_bits = 0;    ///< of sums of wires: how far their unit is below the largest scale
 };
 
 struct LayerPlan {
   Node node;
+  int16_t source = -1;  ///< the layer that makes x; -1: the model's input
+  int16_t other = -1;   ///< Add, Concat: that makes z, the second input
   Shape in, out;
+  Shape in_other;  ///< of z
   int32_t pad_left = 0, pad_right = 0, pad_top = 0, pad_bottom = 0;
   LayerFormats formats;
   bool fused = false;         ///< done by the layer before: ReLU and Quantize after sums, Flatten
   bool relu_output = false;   ///< the output wire has passed a ReLU
   bool relu_input = false;    ///< the input wire has: its error is zero where it is zero
   bool trains = false;        ///< has parameters that are updated
-  bool passes_error = false;  ///< a layer before it trains
+  bool passes_error = false;  ///< a layer that leads to x trains
+  bool relu_other = false, passes_other = false;  ///< as relu_input and passes_error, of z
+  bool positive = false;                          ///< what leaves has passed a ReLU
+  bool sums_errors = false;                       ///< dy is the sum of what several readers pass back
   Wire x, y, dx, dy;
+  Wire dz;  ///< the error of z
   ParameterLayout layout = ParameterLayout::kFloat;
   int32_t weights = 0;  ///< number of them
   int32_t fan_in = 0;   ///< weights in a row: of an output, or of an input channel of ConvTranspose1d
@@ -143,6 +152,7 @@ struct LayerPlan {
   int32_t gradient_shift = 0;       ///< bits dropped from 64-bit gradient sums before the update
   int32_t share = 0;                ///< LeakyReLU: slope in 2^-15; Dropout: elements dropped of 2^16
   ProductPlan forward, backward, gradient;
+  ProductPlan error_sum;   ///< of dy
   int32_t bias_limit = 0;  ///< largest |bias| in accumulator units
 
   /// Steps of a window's row: of an image's row, or of the signal.
@@ -157,7 +167,8 @@ struct LayerPlan {
   constexpr int32_t row_fan_in() const { return fan_in / node.vertical.kernel; }
   /// Whether a step makes dx from dy: in a tensor of its own, or in place.
   constexpr bool has_backward() const {
-    return passes_error && (dx.tensor != dy.tensor || node.op == Op::kDropout);
+    return (passes_error && (dx.tensor != dy.tensor || node.op == Op::kDropout)) ||
+           (passes_other && dz.tensor != dy.tensor);
   }
   /// Steps over which a sample's weight gradient is summed.
   constexpr int32_t gradient_steps() const { return node.is_transposed() ? in.steps : out.steps; }
@@ -169,6 +180,16 @@ struct LayerPlan {
   constexpr bool flat_window() const { return node.dilation == 1 && node.groups == 1; }
 };
 
+/// Calls body(wire) for the errors that the readers of layer i pass back, in the order of the layers.
+template <class Body>
+constexpr void for_each_error(std::span<const LayerPlan> layers, int32_t i, Body body) {
+  for (size_t k = size_t(i) + 1; k < layers.size(); ++k) {
+    const LayerPlan& reader = layers[k];
+    if (reader.source == i && reader.passes_error) body(reader.dx);
+    if (reader.node.takes_two() && reader.other == i && reader.passes_other) body(reader.dz);
+  }
+}
+
 enum class StepKind : uint8_t {
   kOperands,  ///< once per batch: weights become operands
   kInput,     ///< samples become codes
@@ -178,6 +199,8 @@ enum class StepKind : uint8_t {
   kBackward,  ///< dx from dy
   kGradient,  ///< dw and db from dy and x; with `fused_update` the update too
   kUpdate,
+  kReadOther,  ///< as kRead, of z
+  kSumErrors,  ///< dy from what several readers pass back
 };
 
 struct Step {
@@ -195,6 +218,7 @@ enum class Reduction : uint8_t {
   kNormSquares,   ///< what the deviation is the root of
   kNormBackward,  ///< errors less what mean and deviation take of them
   kSlope,         ///< a code, or an error, times the slope of an activation
+  kJoin,          ///< codes of several wires in a common unit
 };
 
 /// Why a sum cannot overflow: terms * a_max * b_max + extra < 2^(bits - 1), or the same for each block of it.
@@ -287,8 +311,8 @@ struct PlanView {
   std::span<const Proof> proofs;
 };
 
-constexpr size_t max_tensors(size_t layers) { return 28 * layers + 5; }
-constexpr size_t max_steps(size_t layers) { return 6 * layers + 2; }
-constexpr size_t max_proofs(size_t layers) { return 6 * layers; }
+constexpr size_t max_tensors(size_t layers) { return 33 * layers + 5; }
+constexpr size_t max_steps(size_t layers) { return 8 * layers + 2; }
+constexpr size_t max_proofs(size_t layers) { return 7 * layers; }
 
 }  // namespace mantissa

@@ -322,6 +322,33 @@ constexpr Error make_activation(Draft& d, int32_t i, LayerPlan& l) {
   return {};
 }
 
+/// Codes of wires, each at most `largest` scales below the largest one, in a common unit: 2^-14 of that, or as fine as 31 bits allow.
+constexpr Error make_join(Draft& d, int32_t i, int32_t wires, int32_t largest, ProductPlan& p) {
+  constexpr int32_t kFinest = 14;
+  p.unit_bits = kFinest;
+  while (int64_t(wires) * largest << p.unit_bits > kInt32Max) --p.unit_bits;
+  return add_proof(d, Reduction::kJoin, i, wires, largest, 1 << p.unit_bits, 0, p);
+}
+
+constexpr Error make_two(Draft& d, int32_t i, LayerPlan& l) {
+  const int32_t x = d.max_code(l.x), z = d.max_code(wire_of(d, l.other));
+  if (Error e = make_join(d, i, l.node.op == Op::kAdd ? 2 : 1, x > z ? x : z, l.forward)) return e;
+  l.forward.tile_rows = l.out.steps;
+  if (i != d.logits_layer) add_tile(d, i, l.forward, l.out.channels, l.out.steps, d.stages(l.y));
+  return {};
+}
+
+constexpr Error make_error_sum(Draft& d, int32_t i, LayerPlan& l) {
+  int32_t wires = 0, largest = 0;
+  for_each_error(d, i, [&](const Wire& wire) {
+    ++wires;
+    largest = d.max_code(wire) > largest ? d.max_code(wire) : largest;
+  });
+  if (Error e = make_join(d, i, wires, largest, l.error_sum)) return e;
+  add_tile(d, i, l.error_sum, l.out.channels, l.out.steps, d.stages(l.dy));
+  return {};
+}
+
 constexpr Error make_products(Draft& d) {
   for (int32_t i = 0; i < d.count(); ++i) {
     LayerPlan& l = d.layer(i);
@@ -339,7 +366,10 @@ constexpr Error make_products(Draft& d) {
       if (!e && l.trains) e = make_gradient(d, i, l);
     } else if (l.node.is_pool()) {
       e = make_pool(d, i, l, l.node.is_average());
+    } else if (l.node.takes_two()) {
+      e = make_two(d, i, l);
     }
+    if (!e && l.sums_errors) e = make_error_sum(d, i, l);
     if (e) return e;
   }
   return {};

@@ -156,6 +156,22 @@ constexpr Error infer_layer_norm(LayerPlan& layer) {
   return {};
 }
 
+/// Two wires of equally many steps; those of a sum have equally many channels, too.
+constexpr Error infer_join(LayerPlan& layer) {
+  const Shape &x = layer.in, &z = layer.in_other;
+  const auto differ = [](Detail detail, int32_t found, int32_t limit) {
+    return Error{.code = ErrorCode::kUnsupported, .detail = detail, .found = found, .limit = limit};
+  };
+  if (x.steps != z.steps) return differ(Detail::kJoinSteps, z.steps, x.steps);
+  if (x.width != z.width) return differ(Detail::kJoinWidth, z.width, x.width);
+  layer.out = x;
+  if (layer.node.op == Op::kConcat) {
+    layer.out.channels += z.channels;
+    return {};
+  }
+  return x.channels == z.channels ? Error{} : differ(Detail::kAddChannels, z.channels, x.channels);
+}
+
 constexpr Error infer_leaky_relu(LayerPlan& layer) {
   const float slope = layer.node.slope;
   if (!(slope >= 0.0f && slope <= 1.0f)) return {.code = ErrorCode::kUnsupported, .detail = Detail::kSlope};
@@ -191,6 +207,8 @@ constexpr Error infer_shape(LayerPlan& layer) {
     case Op::kLayerNorm: return shapes::infer_layer_norm(layer);
     case Op::kLeakyRelu: return shapes::infer_leaky_relu(layer);
     case Op::kDropout: return shapes::infer_dropout(layer);
+    case Op::kAdd:
+    case Op::kConcat: return shapes::infer_join(layer);
     case Op::kRelu6:
     case Op::kSigmoid:
     case Op::kTanh:

@@ -13,6 +13,7 @@ constexpr int32_t add_step(Draft& d, StepKind kind, int32_t at) {
 constexpr void add_forward_step(Draft& d, int32_t i) {
   LayerPlan& l = d.layer(i);
   const int32_t step = add_step(d, StepKind::kForward, i);
+  if (l.node.takes_two()) d.touch(wire_of(d, l.other).tensor, step);
   for (int16_t id : {l.x.tensor, l.y.tensor, l.y.kept, l.y.kept_scales, l.forward.tile, l.forward.packed,
                      l.forward.window, l.bias_operand, l.weight_operand, l.normalized})
     d.touch(id, step);
@@ -20,28 +21,42 @@ constexpr void add_forward_step(Draft& d, int32_t i) {
 
 constexpr bool backward_reads_input(const LayerPlan& l) {
   if (l.node.op == Op::kDropout) return false;
+  if (l.node.takes_two()) return l.relu_input && l.passes_error;
   return l.relu_input || l.node.is_max_pool() || l.node.op == Op::kLayerNorm || l.node.op == Op::kLeakyRelu ||
          l.node.op == Op::kRelu6;
 }
 
+/// Of a layer that takes two: where z has passed a ReLU.
+constexpr bool backward_reads_other(const LayerPlan& l) { return l.relu_other && l.passes_other; }
+
 constexpr void add_backward_step(Draft& d, int32_t i) {
   LayerPlan& l = d.layer(i);
   const int32_t step = add_step(d, StepKind::kBackward, i);
-  for (int16_t id : {l.dy.tensor, l.dx.tensor, l.dx.kept, l.dx.kept_scales, l.backward.tile,
+  for (int16_t id : {l.dy.tensor, l.dx.tensor, l.dz.tensor, l.dx.kept, l.dx.kept_scales, l.backward.tile,
                      l.backward.packed, l.backward.window, l.weight_operand, l.normalized})
     d.touch(id, step);
   if (backward_reads_input(l)) d.touch(l.x.tensor, step);
+  if (backward_reads_other(l)) d.touch(wire_of(d, l.other).tensor, step);
   if (l.node.is_bounded()) d.touch(l.y.tensor, step);
 }
 
 /// A wire that was kept becomes an operand again, for the steps of layer i only.
-constexpr void add_read_step(Draft& d, int32_t i) {
+constexpr void add_read_step(Draft& d, int32_t i, StepKind kind, const Wire& wire) {
+  const bool is_other = kind == StepKind::kReadOther;
+  if (wire.kept < 0 || (is_other && wire.tensor == d.read_tensors[0])) return;
+  const int32_t step = add_step(d, kind, i);
+  d.touch(wire.kept, step);
+  d.touch(wire.kept_scales, step);
+  d.read_tensors[is_other ? 1 : 0] = wire.tensor;
+  d.touch(wire.tensor, step);
+}
+
+/// The errors of all that read a layer's outputs become one.
+constexpr void add_error_sum_step(Draft& d, int32_t i) {
   LayerPlan& l = d.layer(i);
-  const int32_t step = add_step(d, StepKind::kRead, i);
-  d.touch(l.x.kept, step);
-  d.touch(l.x.kept_scales, step);
-  d.read_layer = i;
-  d.touch(l.x.tensor, step);
+  const int32_t step = add_step(d, StepKind::kSumErrors, i);
+  for (int16_t id : {l.dy.tensor, l.dy.kept, l.dy.kept_scales, l.error_sum.tile}) d.touch(id, step);
+  for_each_error(d, i, [&](const Wire& wire) { d.touch(wire.tensor, step); });
 }
 
 constexpr void add_gradient_step(Draft& d, int32_t i) {
@@ -82,10 +97,13 @@ constexpr void make_steps(Draft& d) {
   d.touch(d.layer(d.logits_layer).dy.tensor, loss);
   for (int32_t i = d.count() - 1; d.training() && i >= 0; --i) {
     const LayerPlan& l = d.layer(i);
-    if (l.x.kept >= 0 && (l.trains || (l.has_backward() && backward_reads_input(l)))) add_read_step(d, i);
+    if (l.sums_errors) add_error_sum_step(d, i);
+    if (l.trains || (l.has_backward() && backward_reads_input(l))) add_read_step(d, i, StepKind::kRead, l.x);
+    if (l.has_backward() && backward_reads_other(l))
+      add_read_step(d, i, StepKind::kReadOther, wire_of(d, l.other));
     if (l.has_backward()) add_backward_step(d, i);
     if (l.trains) add_gradient_step(d, i);
-    d.read_layer = -1;
+    d.read_tensors[0] = d.read_tensors[1] = -1;
   }
   for (int32_t i = 0; i < d.count(); ++i)
     if (d.layer(i).trains && !d.summary.fused_update) add_step(d, StepKind::kUpdate, i);

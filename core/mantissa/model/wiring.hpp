@@ -20,6 +20,7 @@ constexpr Error check(Draft& d) {
     return {.code = ErrorCode::kTooManyLayers,
             .found = int64_t(d.model.nodes.size()),
             .limit = int64_t(d.buffers.layers.size())};
+  if (Error e = check_graph(d.model)) return e;
   if (d.options.batch < 1 || d.options.batch > shapes::kLargest)
     return {.code = ErrorCode::kBadBatch, .found = d.options.batch};
   if (d.options.micro_batch < 1 || d.options.micro_batch > d.options.batch)
@@ -55,7 +56,7 @@ constexpr Error check_loss(Draft& d) {
 /// The loss reads accumulators, so the last operation must make some. MSE takes signals, too.
 constexpr Error check_logits(Draft& d) {
   int32_t last = d.count() - 1;
-  while (last > 0 && d.layer(last).node.op == Op::kFlatten) --last;
+  while (d.layer(last).node.op == Op::kFlatten && d.layer(last).source >= 0) last = d.layer(last).source;
   if (!d.layer(last).node.makes_sums())
     return {.code = ErrorCode::kUnsupported, .detail = Detail::kLossNeedsLogits, .layer = int16_t(last)};
   if (d.model.loss == Loss::kCrossEntropy && d.layer(d.count() - 1).out.steps != 1)
@@ -66,11 +67,12 @@ constexpr Error check_logits(Draft& d) {
   return check_loss(d);
 }
 
-/// The layer whose sums are still to be rounded when this one gets them, -1 if what arrives are codes.
-constexpr int32_t open_sums(Draft& d, int32_t before) {
-  int32_t at = before - 1;
-  while (at > 0 && d.layer(at).fused && d.layer(at).node.op != Op::kQuantize) --at;
-  return at >= 0 && d.layer(at).node.rounds_sums() ? at : -1;
+/// The layer whose sums are still to be rounded when layer i gets them, and by no other; -1 if what arrives are codes.
+constexpr int32_t open_sums(Draft& d, int32_t i) {
+  int32_t at = d.layer(i).source;
+  while (at >= 0 && d.readers(at) == 1 && d.layer(at).fused && d.layer(at).node.op != Op::kQuantize)
+    at = d.layer(at).source;
+  return at >= 0 && d.readers(at) == 1 && d.layer(at).node.rounds_sums() ? at : -1;
 }
 
 constexpr Error check_setting(const WireSetting& s, Format recipe) {
@@ -108,12 +110,40 @@ constexpr Error apply_quantize(Draft& d, int32_t i, LayerPlan& l) {
 /// Sums that a layer passes on as they are may meet ReLU and Flatten, then a Quantize, or the loss.
 constexpr Error check_output(Draft& d, int32_t i) {
   if (d.layer(i).node.output == Output::kCodes) return {};
-  int32_t next = i + 1;
-  while (next < d.count() &&
-         (d.model.nodes[size_t(next)].op == Op::kRelu || d.model.nodes[size_t(next)].op == Op::kFlatten))
-    ++next;
-  if (next == d.count() || d.model.nodes[size_t(next)].op == Op::kQuantize) return {};
-  return {.code = ErrorCode::kUnsupported, .detail = Detail::kRawAccumulator, .found = next};
+  int32_t at = i;
+  while (at < d.count() - 1) {
+    const int32_t next = only_reader(d.model, at);
+    const Op op = next >= 0 ? d.model.nodes[size_t(next)].op : Op::kLinear;
+    if (op == Op::kQuantize) return {};
+    if (op != Op::kRelu && op != Op::kFlatten)
+      return {.code = ErrorCode::kUnsupported,
+              .detail = Detail::kRawAccumulator,
+              .found = next >= 0 ? next : at + 1};
+    at = next;
+  }
+  return {};
+}
+
+/// What arrives at layer i, and from where.
+constexpr void read_sources(Draft& d, int32_t i, LayerPlan& l) {
+  const auto read = [&d](int32_t layer, Shape& shape, bool& relu, bool& passes) {
+    const LayerPlan* from = layer >= 0 ? &d.layer(layer) : nullptr;
+    shape = from != nullptr ? from->out : d.model.input;
+    relu = from != nullptr && from->positive;
+    passes = from != nullptr && (from->trains || from->passes_error || from->passes_other);
+  };
+  l.source = int16_t(source_of(d.model, i));
+  read(l.source, l.in, l.relu_input, l.passes_error);
+  if (!l.node.takes_two()) return;
+  l.other = int16_t(other_of(d.model, i));
+  read(l.other, l.in_other, l.relu_other, l.passes_other);
+}
+
+/// Whether a ReLU behind a layer is done on its sums.
+constexpr bool takes_relu(Draft& d, int32_t layer) {
+  if (layer < 0 || d.readers(layer) != 1) return false;
+  const Node& node = d.layer(layer).node;
+  return node.has_parameters() || node.takes_two() || node.op == Op::kRelu;
 }
 
 constexpr Error make_layers(Draft& d) {
@@ -136,13 +166,11 @@ constexpr Error make_layers(Draft& d) {
   d.summary.calibrates = !is_float && !d.dynamic();
   d.summary.loss = d.model.loss;
   d.summary.loss_settings = d.model.loss_settings;
-  Shape shape = d.model.input;
-  bool trainable_before = false, relu = false;
   for (int32_t i = 0; i < d.count(); ++i) {
     LayerPlan& l = d.layer(i);
     l = LayerPlan{};
     l.node = d.model.nodes[size_t(i)];
-    l.in = shape;
+    read_sources(d, i, l);
     l.formats = d.recipe.at(i);
     Error e = infer_shape(l);
     if (!e && int64_t(l.out.steps) * l.out.channels > shapes::kLargest)
@@ -154,20 +182,15 @@ constexpr Error make_layers(Draft& d) {
       e.layer = int16_t(i);
       return e;
     }
-    l.relu_input = relu;
     const bool keeps_zeros =
         l.node.op == Op::kFlatten || l.node.op == Op::kQuantize || l.node.op == Op::kDropout;
-    relu = l.node.op == Op::kRelu || (keeps_zeros && relu);
-    l.passes_error = trainable_before;
+    l.positive = l.node.op == Op::kRelu || (keeps_zeros && l.relu_input);
     l.trains = d.training() && l.node.has_parameters() && l.node.training == Training::kTrainable;
-    trainable_before = trainable_before || l.trains;
-    const bool after_product =
-        i > 0 && (d.layer(i - 1).node.has_parameters() || d.layer(i - 1).node.op == Op::kRelu);
-    l.fused = l.fused || l.node.op == Op::kFlatten || (l.node.op == Op::kRelu && after_product);
-    if (l.node.op == Op::kRelu && after_product) d.layer(i - 1).relu_output = true;
-    shape = l.out;
+    const bool joins_sums = l.node.op == Op::kRelu && takes_relu(d, l.source);
+    l.fused = l.fused || l.node.op == Op::kFlatten || joins_sums;
+    if (joins_sums) d.layer(l.source).relu_output = true;
   }
-  d.summary.classes = shape.size();
+  d.summary.classes = d.layer(d.count() - 1).out.size();
   return check_logits(d);
 }
 
@@ -228,7 +251,17 @@ constexpr Wire selected_wire(Draft& d, Role role, int32_t at, const Wire& from, 
   const bool is_exact =
       from.kept_scales < 0 && !(from.format.kind == FormatKind::kAsym && from.format.bits == 16);
   wire.kept = wire.kept_scales = -1;
+  wire.shared = false;
   if (from.kept >= 0 && is_exact && role == Role::kActivation) add_kept(d, wire, at, size, false);
+  return wire;
+}
+
+/// The same codes in a tensor of their own, to be changed there: what is kept of a wire is older.
+constexpr Wire copied_wire(Draft& d, Role role, int32_t at, const Wire& from, int32_t size) {
+  Wire wire = from;
+  wire.tensor = d.add_tensor(role, at, d.tensor(from.tensor).format, size, d.options.micro_batch);
+  wire.kept = wire.kept_scales = -1;
+  wire.shared = false;
   return wire;
 }
 
@@ -294,6 +327,30 @@ constexpr Wire make_loss_wire(Draft& d, const LayerPlan& last) {
   return wire;
 }
 
+/// The error of what layer i passes on: of its only reader, or the sum of several, rounded once more.
+constexpr Wire arriving_error(Draft& d, int32_t i) {
+  if (i == d.count() - 1) return d.summary.loss_wire;
+  LayerPlan& l = d.layer(i);
+  const int32_t reader = only_reader(d.model, i);
+  if (reader >= 0) return d.layer(reader).source == i ? d.layer(reader).dx : d.layer(reader).dz;
+  l.sums_errors = true;
+  return make_wire(d,
+                   {Role::kError, i, l.formats.error, l.out.size(), l.formats.error_rounding, l.node.error});
+}
+
+/// An error that passes an Add is the same for both inputs, and stays where it is; but for an input that has passed a ReLU, and for
+/// those of a Concat, it is selected.
+constexpr void make_two_errors(Draft& d, LayerPlan& l) {
+  const auto part = [&](bool relu, int32_t source, Shape shape) {
+    if (l.node.op == Op::kConcat || relu) return selected_wire(d, Role::kError, source, l.dy, shape.size());
+    Wire wire = l.dy;
+    wire.shared = wire.shared || (l.passes_error && l.passes_other);
+    return wire;
+  };
+  if (l.passes_error) l.dx = part(l.relu_input, l.source, l.in);
+  if (l.passes_other) l.dz = part(l.relu_other, l.other, l.in_other);
+}
+
 /// A LayerNorm rounds its errors step by step, each with a unit of its own.
 constexpr void check_norm_error(Draft& d, int32_t i, const Wire& dx) {
   const int32_t group = dx.format.group;
@@ -309,31 +366,36 @@ constexpr void check_norm_error(Draft& d, int32_t i, const Wire& dx) {
 
 /// Errors from the loss back to the deepest layer that trains.
 constexpr void make_errors(Draft& d) {
-  Wire wire = make_loss_wire(d, d.layer(d.logits_layer));
-  d.summary.loss_wire = wire;
+  d.summary.loss_wire = make_loss_wire(d, d.layer(d.logits_layer));
   for (int32_t i = d.count() - 1; i >= 0; --i) {
     LayerPlan& l = d.layer(i);
-    if (!l.trains && !l.passes_error) break;
+    if (!l.trains && !l.passes_error && !l.passes_other) continue;
+    Wire wire = arriving_error(d, i);
     l.dy = wire;
     if (l.node.op == Op::kConv1d && l.passes_error) set_halo(d, l.dy, spread_halo(l, l.in, l.out));
     if (l.node.is_transposed()) set_halo(d, l.dy, window_halo(l, l.out, l.in));
-    if (!l.passes_error) break;
+    if (l.node.takes_two()) {
+      make_two_errors(d, l);
+      continue;
+    }
+    if (!l.passes_error) continue;
     const bool pools = l.node.is_pool();
     if (l.node.op == Op::kDropout) {
+      if (wire.shared) wire = copied_wire(d, Role::kError, l.source, wire, l.in.size());
       wire.kept = wire.kept_scales = -1;
       wire.factor = wire.factor * drop_factor(l);
     } else if (l.node.op == Op::kRelu6) {
-      wire = selected_wire(d, Role::kError, i - 1, wire, l.in.size());
+      wire = selected_wire(d, Role::kError, l.source, wire, l.in.size());
     } else if (l.node.has_parameters() || l.node.is_activation() || (pools && l.node.windows_overlap())) {
-      const LayerPlan& before = d.layer(i - 1);
-      wire = make_wire(d, {Role::kError, i - 1, before.formats.error, l.in.size(),
+      const LayerPlan& before = d.layer(l.source);
+      wire = make_wire(d, {Role::kError, l.source, before.formats.error, l.in.size(),
                            before.formats.error_rounding, before.node.error});
       if (l.node.op == Op::kLayerNorm) check_norm_error(d, i, wire);
     } else if (l.node.op == Op::kQuantize && !arrives_as_set(d, wire, l)) {
       wire = make_wire(
-          d, {Role::kError, i - 1, l.formats.error, l.in.size(), l.formats.error_rounding, l.node.error});
+          d, {Role::kError, l.source, l.formats.error, l.in.size(), l.formats.error_rounding, l.node.error});
     } else if (pools) {
-      wire = selected_wire(d, Role::kError, i - 1, wire, l.in.size());
+      wire = selected_wire(d, Role::kError, l.source, wire, l.in.size());
       if (l.node.is_average()) wire.factor = wire.factor * Scale::ratio(1, uint32_t(l.node.window()));
     }
     l.dx = wire;
@@ -353,15 +415,16 @@ constexpr Wire make_input_wire(Draft& d) {
 
 /// Activations from the input on, then errors.
 constexpr Error make_wires(Draft& d) {
-  Wire wire = make_input_wire(d);
-  d.summary.input_tensor = wire.tensor;
-  d.summary.input_wire = wire;
+  d.summary.input_wire = make_input_wire(d);
+  d.summary.input_wire.shared = d.readers(-1) > 1;
+  d.summary.input_tensor = d.summary.input_wire.tensor;
   if (d.options.input == InputMemory::kStaged)
     d.summary.sample_tensor =
         d.add_tensor(Role::kSample, -1, float32_format(), d.model.input.size(), d.options.micro_batch);
   for (int32_t i = 0; i < d.count(); ++i) {
     LayerPlan& l = d.layer(i);
-    l.x = wire;
+    l.x = wire_of(d, l.source);
+    Wire wire = l.x;
     if (i == d.logits_layer) {
       wire = {};
       wire.format = d.summary.is_float ? float32_format() : sym_int32_format();
@@ -370,12 +433,12 @@ constexpr Error make_wires(Draft& d) {
     } else if (l.node.is_max_pool()) {
       wire = selected_wire(d, Role::kActivation, i, wire, l.out.size());
     } else if (l.node.op == Op::kRelu && !l.fused) {
+      if (wire.shared) wire = copied_wire(d, Role::kActivation, i, wire, l.out.size());
       wire.kept = wire.kept_scales = -1;  // it changes the operand only, which therefore stays
     } else if (l.node.op == Op::kDropout) {
+      if (wire.shared || keeps_outputs(d, wire))
+        wire = copied_wire(d, Role::kActivation, i, wire, l.out.size());
       wire.kept = wire.kept_scales = -1;
-      if (keeps_outputs(d, wire))
-        wire.tensor = d.add_tensor(Role::kActivation, i, d.tensor(wire.tensor).format, l.out.size(),
-                                   d.options.micro_batch);
       wire.training_factor = wire.training_factor * drop_factor(l);
     } else if (l.node.is_bounded()) {
       wire = make_bounded_wire(d, i, l);
@@ -383,6 +446,7 @@ constexpr Error make_wires(Draft& d) {
       wire = make_wire(d, {Role::kActivation, i, l.formats.activation, l.out.size(),
                            l.formats.activation_rounding, l.node.activation});
     }
+    wire.shared = wire.shared || d.readers(i) > 1;
     l.y = wire;
     if (l.node.op == Op::kConv1d) set_halo(d, l.x, {l.pad_left * l.in.channels, l.pad_right * l.in.channels});
     if (l.node.is_transposed()) set_halo(d, l.x, spread_halo(l, l.out, l.in));

@@ -92,7 +92,8 @@ constexpr void add_setting(Hash& hash, const WireSetting& setting) {
 
 constexpr void add_node(Hash& hash, const Node& node) {
   const auto& [op, outputs, kernel, stride, dilation, groups, padding, pad_left, pad_right, output_padding,
-               vertical, bias, training, output, activation, error, epsilon, slope, drop] = node;
+               vertical, bias, training, output, activation, error, epsilon, slope, drop, input, other] =
+      node;
   for (int32_t field : {int32_t(op), outputs, kernel, stride, dilation, groups, int32_t(padding), pad_left,
                         pad_right, int32_t(bias), int32_t(training), int32_t(output)})
     hash.add_u32(uint32_t(field));
@@ -103,6 +104,8 @@ constexpr void add_node(Hash& hash, const Node& node) {
   hash.add_u32(std::bit_cast<uint32_t>(epsilon));
   if (op == Op::kLeakyRelu) hash.add_u32(std::bit_cast<uint32_t>(slope));
   if (op == Op::kDropout) hash.add_u32(std::bit_cast<uint32_t>(drop));
+  if (input != kLayerBefore) hash.add_u32(uint32_t(input));
+  if (node.takes_two()) hash.add_u32(uint32_t(other));
   for (const WireSetting& s : {activation, error}) add_setting(hash, s);
 }
 
