@@ -72,6 +72,9 @@ foreach(board IN LISTS boards)
   target_compile_definitions(runner_${board} PRIVATE MANTISSA_KERNELS=${fast_kernels})
   mantissa_firmware(runner_${board}_ref ${board} ${PROJECT_SOURCE_DIR}/firmware/runner.cpp)
   target_compile_definitions(runner_${board}_ref PRIVATE MANTISSA_KERNELS=kernels_ref)
+  if(board STREQUAL stm32vldiscovery)  # its 8 KiB of RAM hold no model that needs more
+    target_compile_definitions(runner_${board} PRIVATE MANTISSA_JOB_KIB=16)
+  endif()
 endforeach()
 
 # What the counter of instructions is checked with.

@@ -12,7 +12,10 @@
 namespace mantissa::firmware {
 
 inline constexpr char kJobMagic[16] = "mantissa job 4\0";
-inline constexpr uint32_t kJobBytes = 24 * 1024;  ///< room in flash, header and arrays
+#ifndef MANTISSA_JOB_KIB
+#define MANTISSA_JOB_KIB 24
+#endif
+inline constexpr uint32_t kJobBytes = MANTISSA_JOB_KIB * 1024;  ///< room in flash, header and arrays
 
 /// Sizes of what is copied as it lies in memory; see job_layout().
 struct JobLayout {

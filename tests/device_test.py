@@ -52,6 +52,23 @@ training = { epochs = 3, batch = 4, lr = 0.05, only_class = 0 }
 """
 
 
+# A residual block and a branch: layers read others than the one before.
+GRAPH = """name = "meets"
+input = { steps = 32, channels = 2, layout = "channels_last" }
+layer = [
+  { type = "conv1d", channels = 4, kernel = 5, padding = "same" }, { type = "relu" },
+  { type = "conv1d", channels = 4, kernel = 3, padding = "same" },
+  { type = "add", inputs = ["conv2", "relu1"] }, { type = "relu" },
+  { type = "conv1d", channels = 2, kernel = 3, padding = "same" },
+  { type = "concat", inputs = ["relu2", "input"] },
+  { type = "concat", inputs = ["concat1", "conv3"] },
+  { type = "global_avg_pool1d" },
+  { type = "linear", features = 3 },
+]
+training = { epochs = 2, batch = 4, lr = 0.05 }
+"""
+
+
 def npy(shape, kind, values) -> bytes:
     """An .npy file of version 1."""
     header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
@@ -154,6 +171,18 @@ class Device(unittest.TestCase):
         done = self.device("microbit", "--epochs", 1, model=model)
         self.assertRegex(done.stdout, r"(?m)^epoch 1 loss \d+\.\d+$")
         self.assertRegex(done.stdout, r"(?m)^  sample +256 ")
+
+    def test_graphs(self):
+        model = self.folder / "meets.toml"
+        model.write_text(GRAPH)
+        for recipe in RECIPES:
+            for board in ["microbit", "stm32vldiscovery", "netduinoplus2", "mps3-an547"]:
+                if (recipe, board) in [("float32", "stm32vldiscovery"), ("sym12", "stm32vldiscovery")]:
+                    continue  # 8 KiB
+                with self.subTest(recipe=recipe, board=board):
+                    r = self.results(board, "--recipe", recipe, "--batch", 1, model=model)
+                    done = run_program("train", model, "--data", self.data, "--recipe", recipe, "--batch", 1)
+                    self.assertEqual(re.search(r"weights hash +([0-9a-f]{16})", done.stdout)[1], r["weights_hash"])
 
     def test_one_sample_at_a_time_and_without_momentum(self):
         for more in [["--batch", 1], ["--batch", 1, "--momentum", 0], ["--batch", 7, "--weight-decay", 0.01]]:

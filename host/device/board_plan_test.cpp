@@ -148,7 +148,7 @@ TEST_F(BoardPlans, RefuseAModelOfMoreLayersThanAJobHolds) {
     description_.layer_names.push_back(fmt::format("deep{}", i));
   }
   const BoardPlan p = plan("int8", "mps2-an385");
-  EXPECT_TRUE(contains(error_of([&] { make_job(p.view(), p.memory(), {}); }), "the plan of 200 layers"));
+  EXPECT_TRUE(contains(error_of([&] { image_with_job(p, {}); }), "the plan of 200 layers"));
 }
 
 TEST_F(BoardPlans, ARefusalSaysHowManyBytesAndOnlyWhatHelps) {

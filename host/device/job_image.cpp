@@ -63,17 +63,19 @@ std::vector<std::byte> make_job(const PlanView& plan, const BoardMemory& memory,
   header.steps_at = append(job, plan.steps);
   header.class_weights_at = append(job, std::span<const float>(plan.summary.loss_settings.class_weights));
   std::memcpy(job.data(), &header, sizeof header);
-  if (job.size() > firmware::kJobBytes)
-    throw Error(
-        fmt::format("the plan of {} layers takes {} bytes of flash, and the board's program has room for {}; "
-                    "a model with fewer layers fits",
-                    plan.summary.layers, job.size(), firmware::kJobBytes));
   return job;
 }
 
 FirmwareImage image_with_job(const BoardPlan& plan, const JobSettings& settings) {
   FirmwareImage image = plan.image();
-  image.write(image.symbol("__job_start"), make_job(plan.view(), plan.memory(), settings));
+  const std::vector<std::byte> job = make_job(plan.view(), plan.memory(), settings);
+  const uint32_t start = image.symbol("__job_start"), room = image.symbol("__job_end") - start;
+  if (job.size() > room)
+    throw Error(
+        fmt::format("the plan of {} layers takes {} bytes of flash, and the board's program has room for {}; "
+                    "a model with fewer layers fits",
+                    plan.view().summary.layers, job.size(), room));
+  image.write(start, job);
   const uint32_t stack_top = image.symbol("__ram_start") + static_cast<uint32_t>(plan.memory().total());
   image.write(image.symbol("__vectors_start"), std::as_bytes(std::span(&stack_top, 1)));
   return image;

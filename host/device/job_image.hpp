@@ -18,10 +18,11 @@ struct JobSettings {
   uint32_t count_from = 0;  ///< kCount: batches before this one are not counted
 };
 
-/// The job as it lies in flash. Throws Error if the plan has more layers than there is room for.
+/// The job as it lies in flash.
 std::vector<std::byte> make_job(const PlanView& plan, const BoardMemory& memory, const JobSettings& settings);
 
 /// The board's program with the job in it and a stack that begins where the planned memory ends.
+/// Throws Error if the plan has more layers than the program has room for.
 FirmwareImage image_with_job(const BoardPlan& plan, const JobSettings& settings);
 
 }  // namespace mantissa::host

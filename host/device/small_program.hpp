@@ -83,6 +83,7 @@ inline std::vector<std::byte> small_board_program(uint32_t ram_bytes, uint32_t j
   return small_program(0, std::vector<std::byte>(256 + job_room),
                        {{"__vectors_start", 0},
                         {"__job_start", 256},
+                        {"__job_end", 256 + job_room},
                         {"__ram_start", kRam},
                         {"__ram_bytes", ram_bytes},
                         {"__static_end", kRam + 64}});

@@ -70,10 +70,10 @@ TEST(GraphDescription, NamesThatAreNotThereAreRefused) {
   EXPECT_EQ(refusal(with("type = \"relu\"\ninput = \"relu3\"")),
             "m.toml, line 33: unknown input 'relu3' in [[layer]] 8 (relu); did you mean 'relu1'?");
   EXPECT_NE(refusal(with("type = \"relu\"\nname = \"later\"\ninput = \"later\"")), "");
-  EXPECT_EQ(
-      refusal(with("type = \"add\"\ninputs = [\"add1\"]")),
-      "m.toml, line 33: 'inputs' in [[layer]] 8 (add) has 1 entries; it takes two layers, such as [\"conv2\", "
-      "\"relu1\"]");
+  EXPECT_EQ(refusal(with("type = \"add\"\ninputs = [\"add1\"]")),
+            "m.toml, line 33: 'inputs' in [[layer]] 8 (add) has 1 entries; it takes two layers, such as "
+            "[\"conv2\", "
+            "\"relu1\"]");
   EXPECT_NE(refusal(with("type = \"add\"\ninput = \"add1\"")).find("unknown key 'input'"), std::string::npos);
   EXPECT_NE(refusal(with("type = \"relu\"\ninputs = [\"add1\", \"relu1\"]")).find("unknown key 'inputs'"),
             std::string::npos);

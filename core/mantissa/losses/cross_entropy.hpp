@@ -5,6 +5,7 @@
 
 #include "mantissa/kernels/softmax.hpp"
 #include "mantissa/num/fixed_math.hpp"
+#include "mantissa/num/float_bits.hpp"
 #include "mantissa/num/rescale.hpp"
 
 namespace mantissa {
@@ -13,6 +14,9 @@ struct LossResult {
   int64_t loss_q24 = 0;    ///< nats, Q24
   int32_t prediction = 0;  ///< the first of the largest logits
 };
+
+/// A loss that was computed in float32; 10^6 at most.
+constexpr int64_t float_loss_q24(float loss) { return truncated((loss < 1e6f ? loss : 1e6f) * 0x1p24f); }
 
 /// Exponents of two in Q26 beyond which 2^-t counts as 0.
 inline constexpr uint32_t kLargestExponentQ26 = 31u << 26;
@@ -83,7 +87,7 @@ constexpr LossResult cross_entropy(const float* logits, int32_t classes, int32_t
   const float log_sum = softmax({logits, classes, logits[best], errors});
   if (errors != nullptr) errors[label] -= 1.0f;
   const float loss = log_sum - (logits[label] - logits[best]);
-  return {int64_t(loss < 1e6f ? loss * 16777216.0f : 1e6f * 16777216.0f), best};
+  return {float_loss_q24(loss), best};
 }
 
 }  // namespace mantissa

@@ -73,7 +73,7 @@ constexpr LossResult mse(const float* outputs, int32_t n, const Targets& targets
     if (errors != nullptr) errors[i] = share * error;
   }
   const float loss = sum / float(divisor);
-  return {int64_t(loss < 1e6f ? loss * 16777216.0f : 1e6f * 16777216.0f), first_largest(outputs, n)};
+  return {float_loss_q24(loss), first_largest(outputs, n)};
 }
 
 }  // namespace mantissa

@@ -112,7 +112,7 @@ LossResult float_losses(const PointwiseLoss& p) {
     if (p.errors != nullptr) static_cast<float*>(p.errors)[i] = share * f.slope;
   }
   const float loss = sum / float(p.divisor);
-  return {int64_t(loss < 1e6f ? loss * 16777216.0f : 1e6f * 16777216.0f), first_largest(p.values, p.count)};
+  return {float_loss_q24(loss), first_largest(p.values, p.count)};
 }
 
 }  // namespace

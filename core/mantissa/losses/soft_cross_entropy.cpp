@@ -93,7 +93,7 @@ SoftResult float_loss(const SoftCrossEntropy& s) {
   if (s.weight_sum != nullptr) *s.weight_sum += weight(s.label);
   const float shown = loss / most;
   SoftResult r;
-  r.loss = {int64_t(shown < 1e6f ? shown * 16777216.0f : 1e6f * 16777216.0f), best};
+  r.loss = {float_loss_q24(shown), best};
   r.weight = int32_t(weight(s.label) / most * 32768.0f + 0.5f);
   return r;
 }

@@ -1,5 +1,6 @@
 // Forward: samples to codes, products and pools to wires.
 #include "mantissa/model/engine-inl.hpp"
+#include "mantissa/num/float_bits.hpp"
 
 namespace mantissa {
 
@@ -141,7 +142,7 @@ uint32_t put_biases(int32_t count, int32_t limit, int32_t* out, Value value) {
 int64_t nearest_integer(float x) {
   constexpr float kFarOut = 4294967296.0f;
   const float bounded = x > kFarOut ? kFarOut : x < -kFarOut ? -kFarOut : x;
-  const int64_t whole = int64_t(bounded);
+  const int64_t whole = truncated(bounded);
   const float rest = bounded - float(whole);
   return whole + (rest >= 0.5f ? 1 : 0) - (rest <= -0.5f ? 1 : 0);
 }

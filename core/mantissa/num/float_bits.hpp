@@ -33,6 +33,15 @@ constexpr FloatParts split_float(float x) {
   return {bits >> 31 != 0 ? -magnitude : magnitude, biased == 0 ? -149 : int32_t(biased) - 150};
 }
 
+/// Towards zero. Requires |x| < 2^62. Libraries for cores without floats take double for this.
+constexpr int64_t truncated(float x) {
+  const FloatParts p = split_float(x);
+  if (p.exponent >= 0) return int64_t(p.significand) * (int64_t(1) << p.exponent);
+  const int64_t magnitude = p.significand < 0 ? -p.significand : p.significand;
+  const int64_t whole = p.exponent > -24 ? magnitude >> -p.exponent : 0;
+  return p.significand < 0 ? -whole : whole;
+}
+
 /// The float32 nearest to magnitude * 2^exponent, ties to even, as bits without sign; infinity beyond the range.
 constexpr uint32_t float_magnitude(uint64_t magnitude, int32_t exponent) {
   if (magnitude == 0) return 0;
