@@ -6,6 +6,7 @@
 
 #include "cli/board_options.hpp"
 #include "cli/commands.hpp"
+#include "cli/fine_tuning.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
 #include "cli/training_data.hpp"
@@ -29,6 +30,7 @@ struct RunArguments {
   std::string model, data, recipe = "int8", kernels = "fast", json, save;
   BoardArguments board;
   TrainingOverrides training;
+  FineTuning tuning;
   bool count = false;
   uint32_t count_from = 0;
 };
@@ -48,12 +50,16 @@ int list_boards() {
 
 /// The host's run with the same arguments, and what it needs to be looked at.
 struct HostRun {
-  HostRun(const host::SavedModel& model, const host::Dataset& data)
+  HostRun(const host::SavedModel& model, const host::Dataset& data, bool adopts)
       : engine(
             model.description, model.recipe,
             {.batch = model.description.training.batch, .momentum = model.description.training.momentum > 0},
             host::select_kernels("best")),
         target(model.description.target) {
+    if (adopts) {
+      host::adopt(model, engine.engine(), model.description.training.seed);
+      return;
+    }
     engine.engine().initialize(model.description.training.seed);
     engine.engine().set_input_range(data.input_absmax);
   }
@@ -157,9 +163,17 @@ std::string json_text(const Outcome& o, const host::BoardPlan& plan, const host:
 }
 
 host::SavedModel model_to_train(const RunArguments& a) {
+  if (a.model.empty() == a.tuning.from.empty())
+    throw host::Error(a.model.empty()
+                          ? "a MODEL.toml to train is needed, or --from with a saved model"
+                          : "both a model file and --from are given; a saved model holds its own");
   host::SavedModel model;
-  model.description = host::read_description(a.model);
-  model.recipe = host::find_recipe(a.recipe, model.description);
+  if (a.model.empty()) {
+    model = load_to_tune(a.tuning);
+  } else {
+    model.description = host::read_description(a.model);
+    model.recipe = host::find_recipe(a.recipe, model.description);
+  }
   a.training.apply_to(model.description.training);
   return model;
 }
@@ -210,8 +224,10 @@ int run(const RunArguments& a) {
   host::BoardHooks hooks{
       .on_line = [](std::string_view line) { fmt::print("{}\n", line), std::fflush(stdout); }};
   if (a.count) hooks.counter = counter();
-  const host::Dataset data =
+  const bool adopts = !a.tuning.from.empty();
+  host::Dataset data =
       load_training_data(a.data, model.description, plan.view().summary.classes, a.training.samples);
+  if (adopts) normalize_as_trained(model, data);
   model.normalization = data.normalization;
   model.input_range = data.input_absmax;
 
@@ -219,11 +235,14 @@ int run(const RunArguments& a) {
   hooks.stop = &interrupted;
   print_heading(model, plan, a, data.train.size());
   const auto samples = static_cast<uint32_t>(data.train.size());
-  auto returned = host::train_on_board(
-      plan, data.train,
-      {.training = t, .samples = samples, .input_range = data.input_absmax, .count_from = a.count_from},
-      hooks);
-  HostRun on_host(model, data);
+  auto returned = host::train_on_board(plan, data.train,
+                                       {.training = t,
+                                        .samples = samples,
+                                        .input_range = data.input_absmax,
+                                        .count_from = a.count_from,
+                                        .start = adopts ? &model : nullptr},
+                                       hooks);
+  HostRun on_host(model, data, adopts);
   if (returned) on_host.train(data, t, interrupted);
   if (interrupted) {
     fmt::print("interrupted; what was trained is lost\n");
@@ -239,12 +258,13 @@ void add_run(CLI::App& device, Command& chosen) {
       "'mantissa train' with the same arguments gives the same weights hash. Ctrl-C ends the emulation.\n\n"
       "Example: mantissa device run examples/ecg/ecg.toml --data ecg --board microbit --batch 1 --samples "
       "200 --epochs 1");
-  command->add_option("MODEL.toml", a->model, "The model")->required()->option_text(" ");
+  command->add_option("MODEL.toml", a->model, "The model")->option_text(" ");
   command->add_option("--data", a->data, "Folder with the data")->required()->option_text("DIR");
   add_board_options(*command, a->board);
   command->get_option("--board")->required();
   add_recipe_option(*command, a->recipe);
   add_training_options(*command, a->training);
+  add_fine_tuning_options(*command, a->tuning);
   command->add_option("--kernels", a->kernels, "The board's: fast (default) or ref")->option_text("NAME");
   command->add_flag("--count", a->count, "Count the board's instructions, step by step (slower)");
   command->add_option("--count-from", a->count_from, "The first step that is counted (default: 0)")

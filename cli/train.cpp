@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "cli/commands.hpp"
+#include "cli/fine_tuning.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
 #include "cli/progress.hpp"
@@ -29,16 +30,20 @@ struct TrainArguments {
   int micro_batch = 0, threads = 1;
   host::OverflowPolicy overflow = host::OverflowPolicy::kCount;
   TrainingOverrides training;
+  FineTuning tuning;
 };
 
 /// The model to train, new or taken up.
 SavedModel starting_point(const TrainArguments& a) {
-  if (a.model.empty() == a.resume.empty())
-    throw host::Error(a.model.empty()
-                          ? "a MODEL.toml to train is needed, or --resume with a saved model"
-                          : "both a model file and --resume are given; a saved model holds its own");
+  const int starts = !a.model.empty() + !a.resume.empty() + !a.tuning.from.empty();
+  if (starts != 1)
+    throw host::Error(
+        starts == 0 ? "a MODEL.toml to train is needed, or --resume or --from with a saved model"
+                    : "several of a model file, --resume and --from are given; a saved model holds its own");
   SavedModel model;
-  if (a.resume.empty()) {
+  if (!a.tuning.from.empty()) {
+    model = load_to_tune(a.tuning);
+  } else if (a.resume.empty()) {
     model.description = host::read_description(a.model);
     model.recipe = host::find_recipe(a.recipe, model.description);
   } else {
@@ -58,6 +63,7 @@ host::BatchOptions batch_options(const TrainArguments& a, const SavedModel& mode
 
 host::Dataset load_data(const TrainArguments& a, const SavedModel& model, int outputs) {
   host::Dataset data = load_training_data(a.data, model.description, outputs, a.training.samples);
+  if (!a.tuning.from.empty()) normalize_as_trained(model, data);
   const bool same = data.normalization.mean == model.normalization.mean &&
                     data.normalization.inverse_std == model.normalization.inverse_std;
   if (!a.resume.empty() && !same)
@@ -70,6 +76,7 @@ host::Dataset load_data(const TrainArguments& a, const SavedModel& model, int ou
 
 void start_engine(const TrainArguments& a, SavedModel& model, const host::Dataset& data, Engine& engine) {
   if (!a.resume.empty()) return host::restore(model, engine);
+  if (!a.tuning.from.empty()) return host::adopt(model, engine, model.description.training.seed);
   model.normalization = data.normalization;
   model.input_range = data.input_absmax;
   engine.initialize(model.description.training.seed);
@@ -90,6 +97,9 @@ void print_heading(const TrainArguments& a, const SavedModel& model, const host:
              t.schedule == Schedule::kLinear ? " falling to 0" : "", t.momentum, t.weight_decay, t.seed);
   fmt::print("{}, {} kernels, {} bytes\n", a.threads == 1 ? "1 thread" : fmt::format("{} threads", a.threads),
              kernels, host::grouped(plan.arena_bytes));
+  if (!a.tuning.from.empty())
+    fmt::print("starts with the parameters of {}, {} updates old\n", a.tuning.from,
+               host::grouped(model.progress.step));
   if (!a.resume.empty())
     fmt::print("taken up from {} after {} updates\n", a.resume, host::grouped(model.progress.step));
   fmt::print("\n");
@@ -190,7 +200,8 @@ void add_train(CLI::App& program, Command& chosen) {
       "[training] in MODEL.toml. Ctrl-C ends training after the current batch; a second one at once.\n\n"
       "Example: mantissa generate ecg -o ecg\n"
       "         mantissa train examples/ecg/ecg.toml --data ecg --recipe int8 --epochs 5 --save ecg.mnt\n"
-      "         mantissa train --resume ecg.mnt --data ecg --epochs 10 --save ecg.mnt");
+      "         mantissa train --resume ecg.mnt --data ecg --epochs 10 --save ecg.mnt\n"
+      "         mantissa train --from har.mnt --freeze conv1,conv2 --data one_person --epochs 10 --lr 0.005");
   command->add_option("MODEL.toml", a->model, "The model")->option_text(" ");
   command->add_option("--data", a->data, "Folder with the data")->required()->option_text("DIR");
   add_recipe_option(*command, a->recipe);
@@ -211,6 +222,7 @@ void add_train(CLI::App& program, Command& chosen) {
   resume->option_text("FILE");
   for (const char* fixed : {"--recipe", "--batch", "--seed", "--momentum", "--only-class"})
     resume->excludes(command->get_option(fixed));
+  add_fine_tuning_options(*command, a->tuning);
   command->callback([a, &chosen] { chosen = [a] { return train(*a); }; });
 }
 

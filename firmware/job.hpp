@@ -11,7 +11,7 @@
 
 namespace mantissa::firmware {
 
-inline constexpr char kJobMagic[16] = "mantissa job 4\0";
+inline constexpr char kJobMagic[16] = "mantissa job 5\0";
 #ifndef MANTISSA_JOB_KIB
 #define MANTISSA_JOB_KIB 24
 #endif
@@ -62,6 +62,8 @@ struct Job {
   Schedule schedule = Schedule::kConstant;
   uint32_t count_from = 0;  ///< kCount: batches before this one are not marked
 
+  char start_file[16] =
+      "start.bin";  ///< the arena with which training starts; empty: as initialize() makes it
   char samples_file[16] = "samples.bin";  ///< float32 [samples, T, C]
   char labels_file[16] = "labels.bin";    ///< int32 [samples]; not read where samples are their own targets
   char order_file[16] = "order.bin";      ///< int32 [epochs, samples]: which sample comes when

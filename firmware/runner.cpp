@@ -251,6 +251,7 @@ void run() {
   Engine& engine = bound.value;
   engine.initialize(job().seed);
   engine.set_input_range(job().input_range);
+  if (job().start_file[0] != '\0') InputFile(job().start_file).read(0, memory.arena);
 
   Console console;
   ResultFile file;

@@ -105,6 +105,27 @@ class Cli(unittest.TestCase):
         for key in ["test_accuracy", "test_loss", "macro_f1", "weights_hash", "confusion_matrix", "parameters", "seed"]:
             self.assertEqual(e[key], r[key], key)
 
+    def test_fine_tuning_starts_with_saved_parameters(self):
+        base, tuned, results = (self.folder / name for name in ["base.mnt", "tuned.mnt", "tuned.json"])
+        self.assertEqual(self.train("--epochs", 1, "--save", base).returncode, 0)
+        tune = ["train", "--from", base, "--data", self.data]
+        convolutions = [line.split()[0] for line in self.run_program("plan", self.model).stdout.splitlines()
+                        if re.match(r" +conv\d+ +weights ", line)]
+        self.assertTrue(convolutions)
+        done = self.run_program(*tune, "--freeze", ",".join(convolutions), "--epochs", 2, "--batch", 10, "--lr", 0.01,
+                                "--save", tuned, "--json", results)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"starts with the parameters of .*base.mnt, \d+ updates old")
+        self.assertEqual(json.loads(results.read_text())["epochs"], 2)
+        again = self.run_program("eval", tuned, "--data", self.data)
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.expect_error(self.run_program(*tune, "--freeze", "conv7"), 1, "no layer 'conv7' with parameters", "did you mean")
+        everything = ",".join(convolutions + ["linear1"])
+        self.expect_error(self.run_program(*tune, "--freeze", everything), 1, "no layer", "is left to train")
+        self.expect_error(self.run_program(*tune, self.model), 1, "several of a model file, --resume and --from")
+        self.expect_error(self.run_program(*tune, "--recipe", "int8"), 2, "--recipe")
+        self.expect_error(self.train("--freeze", "conv1"), 2, "--freeze")
+
     def test_samples_cuts_the_training_set(self):
         results = self.folder / "first.json"
         done = self.train("--samples", 50, "--batch", 20, "--epochs", 2, "--json", results)

@@ -116,8 +116,8 @@ class Device(unittest.TestCase):
         shutil.rmtree(cls.folder)
 
     def words(self, board, *more, model=None, data=None):
-        return ["device", "run", model or self.model, "--data", data or self.data, "--board", board,
-                "--firmware", FIRMWARE, *more]
+        models = [] if "--from" in more else [model or self.model]
+        return ["device", "run", *models, "--data", data or self.data, "--board", board, "--firmware", FIRMWARE, *more]
 
     def device(self, board, *more, model=None, data=None, **environment):
         words = self.words(board, *more, model=model, data=data)
@@ -182,6 +182,18 @@ class Device(unittest.TestCase):
                 with self.subTest(recipe=recipe, board=board):
                     r = self.results(board, "--recipe", recipe, "--batch", 1, model=model)
                     done = run_program("train", model, "--data", self.data, "--recipe", recipe, "--batch", 1)
+                    self.assertEqual(re.search(r"weights hash +([0-9a-f]{16})", done.stdout)[1], r["weights_hash"])
+
+    def test_fine_tuning_on_the_board(self):
+        for recipe in RECIPES:
+            base = self.folder / f"{recipe}.mnt"
+            done = run_program("train", self.model, "--data", self.data, "--recipe", recipe, "--epochs", 1, "--save", base)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            for frozen in [[], ["--freeze", "conv1"], ["--freeze", "conv1,linear1"]]:
+                with self.subTest(recipe=recipe, frozen=frozen):
+                    more = ["--from", base, *frozen, "--batch", 1, "--epochs", 2, "--lr", 0.01]
+                    r = self.results("netduinoplus2", *more)
+                    done = run_program("train", *more, "--data", self.data)
                     self.assertEqual(re.search(r"weights hash +([0-9a-f]{16})", done.stdout)[1], r["weights_hash"])
 
     def test_one_sample_at_a_time_and_without_momentum(self):

@@ -62,6 +62,17 @@ void write_samples(const fs::path& folder, const Split& train, const JobSettings
   for (Writer* writer : {&samples, &labels, &order}) writer->close();
 }
 
+/// The arena as it is before the first batch, made here by the board's own plan.
+void write_start(const fs::path& folder, const PlanView& plan, const JobSettings& settings) {
+  Arena arena(plan);
+  Result<Engine> bound = Engine::bind(plan, arena.bytes(), kernels_ref);
+  if (!bound.ok()) throw Error("the board's plan does not bind on the host");
+  adopt(*settings.start, bound.value, settings.training.seed);
+  Writer start(folder / Job{}.start_file);
+  start.add<std::byte>(arena.bytes().first(plan.summary.arena_bytes));
+  start.close();
+}
+
 /// A board counts bytes in 32 bits.
 void check_sizes(const JobSettings& settings, size_t sample_size) {
   const uint64_t samples = uint64_t{settings.samples} * sample_size * sizeof(float);
@@ -121,6 +132,7 @@ std::optional<BoardResult> train_on_board(const BoardPlan& plan, const Split& tr
   check_sizes(settings, sample_size);
   const TemporaryFolder folder;
   write_samples(folder.path(), train, settings, sample_size);
+  if (settings.start != nullptr) write_start(folder.path(), plan.view(), settings);
   const fs::path program = folder.path() / "program.elf";
   Writer writer(program);
   JobSettings job = settings;

@@ -46,6 +46,7 @@ Job header_of(const PlanView& plan, const BoardMemory& memory, const JobSettings
   job.weight_decay = static_cast<float>(t.weight_decay);
   job.schedule = t.schedule;
   job.task = settings.task;
+  if (settings.start == nullptr) job.start_file[0] = '\0';
   job.count_from = settings.count_from;
   const bool has_more_batches = settings.samples * job.epochs > static_cast<uint32_t>(plan.summary.batch);
   job.count_from = has_more_batches ? 1 : 0;  // the first one calibrates, which is not what a step takes

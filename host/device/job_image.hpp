@@ -5,6 +5,7 @@
 
 #include "firmware/job.hpp"
 #include "host/device/board_plan.hpp"
+#include "host/file/model_file.hpp"
 #include "host/model/description.hpp"
 
 namespace mantissa::host {
@@ -15,7 +16,8 @@ struct JobSettings {
   uint32_t samples = 0;       ///< per epoch
   float input_range = 0;      ///< largest magnitude of a normalised input
   firmware::JobTask task = firmware::JobTask::kTrain;
-  uint32_t count_from = 0;  ///< kCount: batches before this one are not counted
+  uint32_t count_from = 0;            ///< kCount: batches before this one are not counted
+  const SavedModel* start = nullptr;  ///< whose parameters training starts with; null: random ones
 };
 
 /// The job as it lies in flash.

@@ -73,6 +73,10 @@ void capture(const Engine& engine, SavedModel& model);
 /// without a momentum that the model lacks. Requires a model from capture() or load_model().
 void restore(const SavedModel& model, Engine& engine);
 
+/// The parameters alone, for a run of its own from `seed`: no momentum, no updates yet, scales of wires that its first batch sets.
+/// Layers may be frozen now that were not. Throws Error, and leaves the engine alone, as restore().
+void adopt(const SavedModel& model, Engine& engine, uint64_t seed);
+
 /// The bytes of a whole file. Throws Error if load_model() would refuse them: for weights that are NaN, say.
 std::vector<std::byte> serialize_model(const SavedModel& model);
 

@@ -152,10 +152,16 @@ void capture(const Engine& engine, SavedModel& model) {
   }
 }
 
-void restore(const SavedModel& model, Engine& engine) {
+namespace {
+
+/// What the engine's plan has of the roles that are wanted.
+template <class Wanted>
+void fill(const SavedModel& model, Engine& engine, Wanted wanted) {
   const PlanView& plan = engine.plan();
   require_same(model, plan);
-  const std::vector<StateEntry> tensors = durable_tensors(plan), scales = durable_scales(plan);
+  std::vector<StateEntry> tensors = durable_tensors(plan), scales = durable_scales(plan);
+  for (std::vector<StateEntry>* entries : {&tensors, &scales})
+    std::erase_if(*entries, [&](const StateEntry& e) { return !wanted(e.role); });
   // All look-ups first: one that fails must leave the engine as it is.
   std::vector<const SavedTensor*> saved_tensors;
   std::vector<const SavedScale*> saved_scales;
@@ -168,7 +174,22 @@ void restore(const SavedModel& model, Engine& engine) {
   for (size_t i = 0; i < scales.size(); ++i)
     engine.state(scales[i].id) = {
         .scale = saved_scales[i]->scale, .unit = saved_scales[i]->unit, .seen = saved_scales[i]->seen};
+}
+
+}  // namespace
+
+void restore(const SavedModel& model, Engine& engine) {
+  fill(model, engine, [](StateRole) { return true; });
   engine.progress() = model.progress;
+}
+
+void adopt(const SavedModel& model, Engine& engine, uint64_t seed) {
+  const auto of_parameters = [](StateRole role) {
+    return role == StateRole::kWeight || role == StateRole::kBias || role == StateRole::kWeightScales;
+  };
+  engine.initialize(seed);
+  engine.set_input_range(model.input_range);
+  fill(model, engine, of_parameters);
 }
 
 }  // namespace mantissa::host

@@ -16,7 +16,8 @@ TEST(FloatBits, TruncatedIsTowardsZero) {
       EXPECT_EQ(truncated(x), int64_t(std::trunc(double(x)))) << x;
     }
   }
-  for (const float x : {0.0f, -0.0f, 0x1p-149f, 0.99999994f, -0.99999994f, 1.0f, -1.0f, 16777215.0f, -0x1p61f})
+  for (const float x :
+       {0.0f, -0.0f, 0x1p-149f, 0.99999994f, -0.99999994f, 1.0f, -1.0f, 16777215.0f, -0x1p61f})
     EXPECT_EQ(truncated(x), int64_t(std::trunc(double(x)))) << x;
 }
 
