@@ -10,16 +10,13 @@
 namespace mantissa::cli {
 
 void add_fine_tuning_options(CLI::App& command, FineTuning& tuning) {
-  CLI::Option* from =
-      command.add_option("--from", tuning.from,
-                         "Start a run of its own with the parameters and the normalisation of a saved model");
+  CLI::Option* from = command.add_option("--from", tuning.from,
+                                         "Start anew with the parameters of a saved model, on other data");
   from->option_text("FILE");
   from->excludes(command.get_option("--recipe"));
   command
-      .add_option(
-          "--freeze", tuning.freeze,
-          "With --from: layers that keep their parameters, such as conv1,conv2; those before the first that "
-          "trains cost no gradient and no way back")
+      .add_option("--freeze", tuning.freeze,
+                  "With --from: layers that keep their parameters, such as conv1,conv2")
       ->delimiter(',')
       ->needs(from)
       ->option_text("NAMES");
