@@ -26,7 +26,8 @@ enum class StateRole : uint8_t {
   kInput,
   kWeightScales,
   kActivationBelow,
-  kErrorBelow
+  kErrorBelow,
+  kRunning,  ///< statistics of a BatchNorm: means, then variances
 };
 
 /// How elements lie in the bytes of a tensor; as in model.fbs.

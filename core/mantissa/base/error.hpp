@@ -63,6 +63,10 @@ enum class Detail : uint8_t {
   kClassWeights,     // found: weights of classes, limit: outputs
   kSlope,            // of a LeakyReLU, 0 to 1
   kDropProbability,  // of a Dropout, from 0 to less than 1, in steps of 2^-16
+  kGroupTooWide,     // found: elements of which a norm makes statistics; limit: the most that its sums allow
+  kNormMomentum,     // of a BatchNorm, 0 to 1
+  kBatchInParts,     // statistics of a batch need all of it; found: micro-batch, limit: batch
+  kBatchOfOne,       // one element has no variance: a batch of one sample of one step
 };
 
 struct Error {

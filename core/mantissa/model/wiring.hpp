@@ -160,6 +160,7 @@ constexpr Error make_layers(Draft& d) {
     relu = l.node.op == Op::kRelu || (keeps_zeros && relu);
     l.passes_error = trainable_before;
     l.trains = d.training() && l.node.has_parameters() && l.node.training == Training::kTrainable;
+    l.follows_batch = l.trains && l.node.op == Op::kBatchNorm;
     trainable_before = trainable_before || l.trains;
     const bool after_product =
         i > 0 && (d.layer(i - 1).node.has_parameters() || d.layer(i - 1).node.op == Op::kRelu);
