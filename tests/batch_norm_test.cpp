@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "mantissa/kernels/kernels_small.hpp"
+#include "mantissa/model/kernels_for.hpp"
 #include "mantissa/train/checkpoint.hpp"
 #include "tests/real_network.hpp"
 #include "tests/training_run.hpp"
@@ -33,6 +34,9 @@ TEST(BatchNorm, BitsDependOnNeitherThreadsTilesNorKernels) {
                   what + ", threads and vectors");
       expect_same(expected, train(m, r.recipe, {.kernels = &kernels_dsp}), what + ", small");
       expect_same(expected, train(m, r.recipe, {.input = InputMemory::kStaged}), what + ", staged");
+      const HeapPlan plan(m.model(), r.recipe, RunOptions{}.plan_options());
+      const Kernels needed = kernels_for<RefKernels>(plan.view());
+      expect_same(expected, train(m, r.recipe, {.kernels = &needed}), what + ", needed kernels");
     }
 }
 

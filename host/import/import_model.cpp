@@ -12,10 +12,9 @@
 #include "host/data/npy.hpp"
 #include "host/error.hpp"
 #include "host/file/model_state.hpp"
+#include "host/import/store_parameters.hpp"
 #include "host/model/nearest.hpp"
 #include "host/train/host_engine.hpp"
-#include "mantissa/model/engine-inl.hpp"
-#include "mantissa/num/float_bits.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -227,32 +226,6 @@ std::vector<float> in_our_order(const WeightTensor& t, const Wanted& w, bool is_
   return ours;
 }
 
-/// Stores float32 parameters, or codes with a scale as initialize() would choose it.
-void store(Engine& engine, const LayerPlan& l, int16_t id, int16_t slot, std::span<const float> values) {
-  const Tensor& tensor = engine.plan().tensors[static_cast<size_t>(id)];
-  if (tensor.format.is_float()) {
-    std::ranges::copy(std::as_bytes(values), engine.bytes(id).begin());
-    return;
-  }
-  const bool offset = l.layout == ParameterLayout::kOffset16 && tensor.role == Role::kWeight;
-  const CodeView view{.layout = offset ? CodeLayout::kOffset16 : CodeLayout::kPacked,
-                      .data = engine.bytes(id).data(),
-                      .bits = tensor.format.bits,
-                      .range = offset ? kOffsetRange : symmetric_range(tensor.format.bits)};
-  float largest = 0;
-  for (const float v : values) largest = std::max(largest, std::fabs(v));
-  Scale& scale = engine.state(slot).scale;
-  if (largest > 0)
-    scale = Scale::from_float(largest) /
-            Scale::normalized(static_cast<uint32_t>(view.range.high - view.range.high / 4), 0);
-  for (size_t i = 0; i < values.size(); ++i) {
-    const FloatParts parts = split_float(values[i]);
-    const Multiplier by = multiplier(power_of_two(parts.exponent) / scale);
-    store_code(view, static_cast<uint32_t>(i),
-               rescale(parts.significand, by, Rounding::kHalfAway, view.range));
-  }
-}
-
 void require_complete(const ImportReport& report, const std::vector<std::string>& mismatches) {
   std::vector<std::string> problems = mismatches;
   for (const ImportedLayer& l : report.layers)
@@ -296,10 +269,10 @@ ImportReport import_weights(std::span<const WeightTensor> weights, const ImportO
     if (found[i] == nullptr) continue;
     const LayerPlan& l = host.plan().layers[static_cast<size_t>(wanted[i].layer)];
     const bool is_norm = l.node.is_norm();
-    store(engine, l, l.weight, l.weight_slot, in_our_order(*found[i]->weight, wanted[i], is_norm));
+    store_parameters(engine, l, l.weight, l.weight_slot, in_our_order(*found[i]->weight, wanted[i], is_norm));
     if (l.bias >= 0)
-      store(engine, l, l.bias, l.bias_slot,
-            is_norm ? in_our_order(*found[i]->bias, wanted[i], true) : found[i]->bias->values);
+      store_parameters(engine, l, l.bias, l.bias_slot,
+                       is_norm ? in_our_order(*found[i]->bias, wanted[i], true) : found[i]->bias->values);
     if (l.running < 0) continue;
     std::vector<float> running = in_our_order(*found[i]->mean, wanted[i], true);
     const std::vector<float> variances = in_our_order(*found[i]->variance, wanted[i], true);

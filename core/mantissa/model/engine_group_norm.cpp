@@ -64,6 +64,7 @@ void Engine::forward_group_norm(const LayerPlan& l, int32_t sample, int32_t work
          {MomentPhase::kSums, MomentPhase::kMean, MomentPhase::kSquares, MomentPhase::kInverse})
       kernels_->group_moments({all, phase});
   }
+  WorkerCounter& counter = data<WorkerCounter>(plan_.summary.counters_tensor)[worker];
   FinishSums finish;
   finish.element = l.forward.accumulator;
   finish.columns = finish.stride = n;
@@ -74,7 +75,8 @@ void Engine::forward_group_norm(const LayerPlan& l, int32_t sample, int32_t work
     finish.sums = direct ? at(data<>(l.y.tensor, sample), yt.element, ptrdiff_t(row) * n)
                          : data<>(l.forward.tile, worker);
     const uint64_t saturated = kernels_->group_forward({rows_of(all, row, finish.rows), finish.sums});
-    data<WorkerCounter>(plan_.summary.counters_tensor)[worker].wire.saturated += saturated;
+    if (!direct) counter.wire.saturated += saturated;
+    if (direct && l.bias_operand >= 0) counter.bias.parameter_saturated += uint32_t(saturated);
     const uint64_t magnitude = kernels_->finish_sums(finish);
     if (!direct)
       round_wire(l.y, sum_rows(l.forward, forward_unit(l, sample),

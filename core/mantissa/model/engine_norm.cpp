@@ -116,10 +116,13 @@ void Engine::norm_gradient_rows(const LayerPlan& l, int32_t worker) {
   for (int32_t s = 0; s < count_; ++s) {
     const void* dy = data<>(l.dy.tensor, s);
     if (dynamic) clear(sums, size_t(n) * element_bytes(element));
-    if (l.node.has_groups_of_norms()) group_gradient_rows(l, s, sums);
-    for (int32_t step = 0; step < l.in.steps && l.node.op == Op::kLayerNorm; ++step)
-      kernels_->norm_gradient({norm_step(l, s, step, worker), at(dy, dyt.element, ptrdiff_t(step) * n),
-                               dyt.element, sums, element});
+    if (l.node.has_groups_of_norms()) {
+      group_gradient_rows(l, s, sums);
+    } else {
+      for (int32_t step = 0; step < l.in.steps; ++step)
+        kernels_->norm_gradient({norm_step(l, s, step, worker), at(dy, dyt.element, ptrdiff_t(step) * n),
+                                 dyt.element, sums, element});
+    }
     if (dynamic)
       kernels_->add_scaled({sums, element, gradient_unit(l, s).to_float(), static_cast<float*>(total), n});
     if (l.bias < 0) continue;
