@@ -78,11 +78,6 @@ class Normalizer {
   Multiplier by_;
 };
 
-/// n sum x^2 - (sum x)^2.
-inline uint64_t spread_of(const Moments& m, int32_t n) {
-  return uint64_t(n) * uint64_t(m.products) - uint64_t(int64_t(m.sum) * m.sum);
-}
-
 inline void float_group_moments(const GroupMoments& p) {
   const GroupRows& g = p.rows;
   const float* x = static_cast<const float*>(g.x.data);
@@ -122,8 +117,7 @@ void group_moments(const GroupMoments& p) {
   if (p.phase != MomentPhase::kInverse) return;
   for (int32_t group = 0; group < g.groups; ++group) {
     Moments& m = moments_of(g, group);
-    const uint64_t spread = spread_of(m, g.elements) + g.epsilon;
-    m.inverse = Scale{} / sqrt_scale(spread > 0 ? spread : 1);
+    m.inverse = inverse_deviation(spread_of(g.elements, m.sum, uint64_t(m.products)) + g.epsilon);
   }
 }
 
@@ -282,7 +276,8 @@ void update_running(const RunningStatistics& r) {
     join(r.mean[c], SignedScale::of(m.sum) * g.x_scale / n);
     if (g.elements < 2) continue;
     const Scale pairs = Scale::normalized(uint64_t(g.elements) * uint32_t(g.elements - 1), 0);
-    join(r.variance[c], SignedScale::of(int64_t(spread_of(m, g.elements))) * variance_unit / pairs);
+    const uint64_t spread = spread_of(g.elements, m.sum, uint64_t(m.products));
+    join(r.variance[c], SignedScale::of(int64_t(spread)) * variance_unit / pairs);
   }
 }
 
