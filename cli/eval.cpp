@@ -25,7 +25,8 @@ struct EvalArguments {
 
 /// As training printed it: momentum is part of the hash, so an engine for inference can not tell.
 uint64_t training_hash(const host::SavedModel& model, const Kernels& kernels) {
-  host::HostEngine trained(model.description, model.recipe, {.batch = 1, .momentum = model.momentum},
+  host::HostEngine trained(model.description, model.recipe,
+                           {.batch = host::smallest_batch(model.description), .momentum = model.momentum},
                            kernels);
   host::restore(model, trained.engine());
   return trained.engine().state_hash();

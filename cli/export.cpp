@@ -1,5 +1,6 @@
 // mantissa export: a model as C++ source for a firmware project.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 
@@ -8,6 +9,7 @@
 #include "host/error.hpp"
 #include "host/export/cpp_text.hpp"
 #include "host/export/export_model.hpp"
+#include "host/export/fold_batch_norms.hpp"
 #include "host/file/atomic_file.hpp"
 #include "host/model/nearest.hpp"
 #include "host/report/text.hpp"
@@ -20,7 +22,7 @@ namespace fs = std::filesystem;
 struct ExportArguments {
   std::string model, recipe, folder, name, kernels = "ref";
   std::optional<float> input_range;
-  bool weights = false;
+  bool weights = false, fold = false;
   TrainingOverrides training;
 };
 
@@ -67,7 +69,8 @@ std::string command_of(const ExportArguments& a, const host::TrainingDefaults& t
   command += fmt::format(" --batch {} --lr {} --momentum {} --weight-decay {}", t.batch, t.lr, t.momentum,
                          t.weight_decay);
   if (a.input_range) command += fmt::format(" --input-range {}", *a.input_range);
-  return command + fmt::format("{} -o {}", a.weights ? " --weights" : "", shell_word(a.folder));
+  return command + fmt::format("{}{} -o {}", a.fold ? " --fold" : "", a.weights ? " --weights" : "",
+                               shell_word(a.folder));
 }
 
 void write(const fs::path& folder, const std::string& name, const host::ExportedModel& exported) {
@@ -94,8 +97,16 @@ void print_memory(const host::ExportedModel& e) {
   fmt::print("{}", table.text());
 }
 
+void print_folded(const host::FoldReport& report) {
+  if (!report.folded.empty()) fmt::print("folded: {}\n", fmt::join(report.folded, ", "));
+  if (!report.frozen.empty())
+    fmt::print("frozen, since no layer with weights is directly before: {}\n",
+               fmt::join(report.frozen, ", "));
+}
+
 int export_source(ExportArguments& a) {
   host::SavedModel model = load(a);
+  if (a.fold) print_folded(host::fold_batch_norms(model));
   a.training.batch = a.training.batch.value_or(1);
   a.training.apply_to(model.description.training);
   const std::string name = a.name.empty() ? host::cpp_name(model.description.name) : a.name;
@@ -140,6 +151,10 @@ void add_export(CLI::App& program, Command& chosen) {
   command->add_option("--name", a->name, "Of files and namespace (default: the model's)")
       ->option_text("NAME");
   command->add_flag("--weights", a->weights, "Include the saved model's parameters, momentum and scales");
+  command->add_flag(
+      "--fold", a->fold,
+      "Fold each batch_norm behind a layer with weights into it, freeze others: float32 predicts the same "
+      "but for roundings; integer weights are rounded anew, so accuracy may differ slightly");
   command
       ->add_option("--input-range", a->input_range,
                    "The largest |x| of samples (default: the saved model's, or a parameter of init)")

@@ -38,7 +38,7 @@ void add_data(const ImportArguments& a, host::SavedModel& model) {
     model.normalization = {std::vector<float>(channels, 0.0f), std::vector<float>(channels, 1.0f)};
     return;
   }
-  const host::HostPlan plan(d, model.recipe, {});
+  const host::HostPlan plan(d, model.recipe, {.mode = PlanMode::kInfer});
   const host::Dataset data = host::load_dataset(a.data, d.input_shape(), plan.view().summary.classes);
   model.normalization = data.normalization;
   model.input_range = data.input_absmax;

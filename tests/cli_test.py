@@ -241,6 +241,26 @@ class Cli(unittest.TestCase):
         self.expect_error(self.run_program("eval", saved, "--data", self.data, "--overflow=error"), 1, "in the evaluation")
         self.expect_error(self.train("--overflow", "wrap"), 2, "'wrap' is neither count nor error")
 
+    def test_a_batch_norm_is_trained_evaluated_and_folded(self):
+        model, saved, out = self.folder / "normed.toml", self.folder / "normed.mnt", self.folder / "folded"
+        layers = self.model.read_text().split("[[layer]]")
+        layers.insert(2, '\ntype = "batch_norm"\n\n')
+        model.write_text("[[layer]]".join(layers))
+        self.expect_error(self.train("--batch", 8, "--micro-batch", 4, model=model), 1, "batch_norm1", "micro-batch is 4 and the batch 8",
+                          "group_norm")
+        for recipe in ["float32", "int8"]:
+            done = self.train("--batch", 8, "--epochs", 1, "--recipe", recipe, "--save", saved, model=model)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            evaluated = self.run_program("eval", saved, "--data", self.data)
+            self.assertEqual(evaluated.returncode, 0, evaluated.stderr)
+            self.assertEqual(self.run_program("train", "--resume", saved, "--data", self.data, "--epochs", 2).returncode, 0)
+            self.expect_error(self.run_program("export", saved, "-o", out), 1, "batch_norm", "--fold")
+            done = self.run_program("export", saved, "--fold", "--weights", "-o", out)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("folded: batch_norm1", done.stdout)
+            self.assertNotIn("batch_norm", (out / "ecg.cpp").read_text())
+            self.assertIn("--fold --weights", (out / "ecg.hpp").read_text())
+
     def test_an_export_says_what_it_takes(self):
         out = self.folder / "exported" / "deep"
         done = self.run_program("export", self.model, "--recipe", "int8", "--input-range", 9.5, "-o", out)

@@ -63,6 +63,7 @@ Gradients gradients(const NamedModel& m, const Recipe& recipe) {
   for (RealLayer& l : net.layers) {
     // e^-x is off by up to 2^-22.
     g.terms += 2 * l.plan.fan_in + l.plan.out.steps + (l.plan.node.is_bounded() ? 8 : 2);
+    if (l.plan.node.has_groups_of_norms()) g.terms += 4 * l.plan.in.size() * kSamples;
     if (!l.plan.trains) continue;
     const auto append = [&](std::vector<double>& parameters, int16_t tensor, int16_t slot) {
       if (parameters.empty()) return;
@@ -81,8 +82,15 @@ double largest(const std::vector<double>& values) {
   return x;
 }
 
+/// With those whose statistics are of the batch, which is in memory here.
+std::vector<NamedModel> all_models() {
+  std::vector<NamedModel> models = odd_models();
+  for (NamedModel& m : batch_norm_models()) models.push_back(std::move(m));
+  return models;
+}
+
 TEST(Gradient, Float32EqualsFiniteDifferences) {
-  for (const NamedModel& m : odd_models()) {
+  for (const NamedModel& m : all_models()) {
     const Gradients g = gradients(m, float32_recipe());
     // One rounding of 2^-24 for each sum on the way, 1e-8 for the differences themselves.
     const double tolerance = 0x1p-24 * g.terms * largest(g.differences) + 1e-8;
@@ -108,7 +116,7 @@ double relative_error(const Gradients& g) {
 /// 14 bits round little, but a value that a ReLU sees as 0 drops one of some hundred terms, as does one that saturates
 /// because one sample has calibrated for four. A wrong term for every step would be far beyond. 8 bits are coarse.
 TEST(Gradient, IntegersEqualFiniteDifferences) {
-  for (const NamedModel& m : odd_models()) {
+  for (const NamedModel& m : all_models()) {
     Recipe wide = int8_recipe();
     wide.formats.activation = wide.formats.error = wide.formats.weight = sym_format(14);
     wide.margin = 8.0f;

@@ -98,6 +98,37 @@ type = "flatten"
 [[layer]]
 type = "linear"
 features = 3
+)",
+                                         R"(
+name = "batched"
+[input]
+steps = 6
+channels = 3
+[[layer]]
+type = "conv1d"
+channels = 4
+kernel = 3
+[[layer]]
+type = "batch_norm"
+momentum = 0.2
+[[layer]]
+type = "relu"
+[[layer]]
+type = "conv1d"
+channels = 6
+kernel = 2
+[[layer]]
+type = "group_norm"
+groups = 2
+[[layer]]
+type = "relu"
+[[layer]]
+type = "flatten"
+[[layer]]
+type = "batch_norm"
+[[layer]]
+type = "linear"
+features = 3
 )"};
 
 std::vector<host::WeightTensor> weights_of(const TorchModel& golden) {
@@ -191,6 +222,16 @@ void expect_torch(size_t which) {
         EXPECT_NEAR(double(engine.parameter_value(l, id, i)), expected, bound)
             << golden.name << " " << t.name << i;
       }
+      if (id != l.bias || l.running < 0) continue;
+      const auto* running = reinterpret_cast<const float*>(engine.bytes(l.running).data());
+      for (int32_t i = 0; i < 2 * l.in.channels; ++i) {
+        const TorchTensor& statistic = golden.tensors[next + size_t(i / l.in.channels)];
+        const double expected =
+            statistic.after[torch_index(statistic, l, size_t(i % l.in.channels), flattened)];
+        EXPECT_NEAR(double(running[i]), expected, 0x1p-24 * terms * (1 + std::fabs(expected)))
+            << golden.name << " " << statistic.name << i;
+      }
+      next += 2;
     }
   EXPECT_EQ(next, golden.count);
 }

@@ -154,6 +154,24 @@ inline std::vector<NamedModel> odd_models() {
        {1, 12},
        {linear({.features = 10}), layer_norm({.training = Training::kFrozen}), linear({.features = 9}),
         relu(), out}},
+      {"group norms",
+       {16, 3},
+       {first, relu(), group_norm({.groups = 3}), conv1d({.channels = 5, .kernel = 3}),
+        group_norm({.bias = Bias::kNone}), relu(), gap, out}},
+      {"group norm first and last",
+       {16, 4},
+       {group_norm({.groups = 2}), first, relu(), max_pool1d({.kernel = 4}),
+        group_norm({.groups = 6, .training = Training::kFrozen}), avg_pool1d({.kernel = 2}), flatten(), out,
+        group_norm({.epsilon = 0.5f})}},
+      {"instance norms of an image",
+       image_shape(7, 6, 2),
+       {conv2d({.channels = 4, .kernel = {3, 3}}), group_norm({.groups = 4}),
+        quantize({{.bits = 14}, {.bits = 14}}), relu(), conv2d({.channels = 4, .kernel = {2, 2}}),
+        group_norm({.groups = 2}), flatten(), out}},
+      {"frozen batch norms",
+       {16, 3},
+       {first, batch_norm({.training = Training::kFrozen}), relu(), conv1d({.channels = 5, .kernel = 3}),
+        relu(), batch_norm({.bias = Bias::kNone, .training = Training::kFrozen}), gap, out}},
       {"transposed",
        {9, 3},
        {first, relu(), conv_transpose1d({.channels = 5, .kernel = 3}), relu(),
@@ -316,6 +334,11 @@ inline std::vector<NamedModel> odd_models() {
        {16, 3},
        {first, relu(), conv1d({.channels = 6, .kernel = 3, .padding = Padding::kSame}), relu(),
         conv1d({.channels = 6, .kernel = 5, .padding = Padding::kSame}), add({.with = 1}), relu(), gap, out}},
+      {"residual with batch norms",
+       {16, 3},
+       {conv1d({.channels = 6, .kernel = 3, .padding = Padding::kSame, .bias = Bias::kNone}), batch_norm({}),
+        relu(), conv1d({.channels = 6, .kernel = 3, .padding = Padding::kSame, .bias = Bias::kNone}),
+        batch_norm({}), add({.with = 2}), relu(), gap, out}},
       {"residual with a projection",
        {16, 3},
        {first, relu(), conv1d({.channels = 5, .kernel = 3, .stride = 2, .padding = Padding::kSame}),
@@ -360,6 +383,33 @@ inline std::vector<NamedModel> odd_models() {
         gap,
         quantize({{.bits = 15, .scaling = Scaling::kDelayed}, {.bits = 15, .scaling = Scaling::kDynamic}}),
         out}},
+  };
+}
+
+/// Norms by statistics of the batch, all of which must be in memory.
+inline std::vector<NamedModel> batch_norm_models() {
+  const Node first = conv1d({.channels = 6, .kernel = 3, .padding = Padding::kSame});
+  const Node out = linear({.features = 3});
+  return {
+      {"batch norms",
+       {16, 3},
+       {first, relu(), batch_norm(), conv1d({.channels = 5, .kernel = 3}), batch_norm({.bias = Bias::kNone}),
+        relu(), global_avg_pool1d(), out}},
+      {"batch norms of features",
+       {1, 12},
+       {linear({.features = 20}), batch_norm({.epsilon = 0.01f}), relu(), linear({.features = 7}),
+        batch_norm({.momentum = 0.5f}), out}},
+      {"batch norm first and last",
+       {1, 12},
+       {batch_norm(), linear({.features = 9}), relu(), out, batch_norm()}},
+      {"batch norms of an image",
+       image_shape(6, 5, 2),
+       {conv2d({.channels = 18, .kernel = {3, 3}}), batch_norm(), relu(), max_pool2d({}),
+        batch_norm({.training = Training::kFrozen}), flatten(), out}},
+      {"batch norm between roundings",
+       {16, 3},
+       {first, dropout({.p = 0.25f}), quantize({{.bits = 14}, {.bits = 14}}), batch_norm(),
+        avg_pool1d({.kernel = 2}), tanh(), batch_norm(), flatten(), out}},
   };
 }
 

@@ -25,6 +25,7 @@ struct RealLayer {
   LayerPlan plan;
   std::vector<double> weights, biases;
   LayerError error;
+  std::vector<double> running = {};  ///< BatchNorm: means, then variances
 };
 
 inline void conv_forward(const RealLayer& l, const Signal& x, Signal& y) {
@@ -95,27 +96,71 @@ inline void pool_forward(const RealLayer& l, const Signal& x, Signal& y) {
     }
 }
 
+/// What a LayerNorm makes of a step, a GroupNorm of a group.
+inline std::vector<std::vector<size_t>> normalized_together(const LayerPlan& l) {
+  const bool is_step = l.node.op == Op::kLayerNorm;
+  const size_t channels = size_t(l.in.channels), width = channels / size_t(is_step ? 1 : l.node.groups);
+  std::vector<std::vector<size_t>> all(size_t(is_step ? l.in.steps : l.node.groups));
+  for (size_t i = 0; i < size_t(l.in.size()); ++i)
+    all[is_step ? i / channels : i % channels / width].push_back(i);
+  return all;
+}
+
 /// Errors of at most e move the deviations by 2 e and their root mean square by e; the normalized codes are rounded once.
 inline void norm_forward(const RealLayer& l, const Signal& x, Signal& y) {
-  const size_t n = size_t(l.plan.in.channels);
-  const double half = std::ldexp(0.5, -normalized_bits(int32_t(n)));
-  for (size_t first = 0; first < x.value.size(); first += n) {
+  const double half = std::ldexp(0.5, -norm_bits(l.plan));
+  y.value.resize(x.value.size());
+  y.error.resize(x.value.size());
+  for (const std::vector<size_t>& group : normalized_together(l.plan)) {
+    const double n = double(group.size());
     double mean = 0, variance = 0, e = 0;
-    for (size_t c = 0; c < n; ++c) mean += x.value[first + c] / double(n);
-    for (size_t c = 0; c < n; ++c) {
-      variance += (x.value[first + c] - mean) * (x.value[first + c] - mean) / double(n);
-      e = std::max(e, x.error[first + c]);
+    for (size_t i : group) mean += x.value[i] / n;
+    for (size_t i : group) {
+      variance += (x.value[i] - mean) * (x.value[i] - mean) / n;
+      e = std::max(e, x.error[i]);
     }
     const double deviation = std::sqrt(variance + double(l.plan.node.epsilon));
-    for (size_t c = 0; c < n; ++c) {
-      const double h = (x.value[first + c] - mean) / deviation, gamma = l.weights[c];
+    for (size_t i : group) {
+      const size_t c = i % size_t(l.plan.in.channels);
+      const double h = (x.value[i] - mean) / deviation, gamma = l.weights[c];
       const double room = deviation - e;
       const double moved = e == 0     ? 0
                            : room > 0 ? (2 + std::fabs(h)) * e / room + half * (1 + 0x1p-10)
                                       : 1e30;  // no bound; finite, since a weight may be 0
-      y.value.push_back(gamma * h + (l.biases.empty() ? 0 : l.biases[c]));
-      y.error.push_back(std::fabs(gamma) * moved + (l.biases.empty() ? 0 : l.error.bias) + l.error.value);
+      y.value[i] = gamma * h + (l.biases.empty() ? 0 : l.biases[c]);
+      y.error[i] = std::fabs(gamma) * moved + (l.biases.empty() ? 0 : l.error.bias) + l.error.value;
     }
+  }
+}
+
+/// By running statistics: x and the mean are rounded with 8 bits more than what comes of them.
+inline void batch_norm_forward(const RealLayer& l, const Signal& x, Signal& y) {
+  const size_t channels = size_t(l.plan.in.channels);
+  const double half = std::ldexp(0.5, -norm_bits(l.plan));
+  for (size_t i = 0; i < x.value.size(); ++i) {
+    const size_t c = i % channels;
+    const double inverse = 1 / std::sqrt(l.running[channels + c] + double(l.plan.node.epsilon));
+    const double gamma = l.weights[c], e = x.error[i];
+    y.value.push_back((x.value[i] - l.running[c]) * inverse * gamma + (l.biases.empty() ? 0 : l.biases[c]));
+    const double moved = e == 0 ? 0 : e * inverse + half * (1 + 0x1p-6);
+    y.error.push_back(std::fabs(gamma) * moved + (l.biases.empty() ? 0 : l.error.bias) + l.error.value);
+  }
+}
+
+/// By statistics of a channel over all samples and steps; without bounds of errors.
+inline void batch_norm_together(const RealLayer& l, std::vector<Signal>& xs) {
+  const size_t channels = size_t(l.plan.in.channels), size = size_t(l.plan.in.size());
+  const double n = double(xs.size() * size / channels);
+  for (size_t c = 0; c < channels; ++c) {
+    double mean = 0, variance = 0;
+    for (const Signal& x : xs)
+      for (size_t i = c; i < size; i += channels) mean += x.value[i] / n;
+    for (const Signal& x : xs)
+      for (size_t i = c; i < size; i += channels) variance += (x.value[i] - mean) * (x.value[i] - mean) / n;
+    const double inverse = 1 / std::sqrt(variance + double(l.plan.node.epsilon));
+    for (Signal& x : xs)
+      for (size_t i = c; i < size; i += channels)
+        x.value[i] = (x.value[i] - mean) * inverse * l.weights[c] + (l.biases.empty() ? 0 : l.biases[c]);
   }
 }
 
@@ -177,46 +222,70 @@ struct RealNetwork {
   /// `sample`: its number in the first batch of training, or -1 in evaluation.
   Signal forward(const Signal& input, int32_t sample = -1) const {
     std::vector<Signal> made;
-    const auto made_by = [&](int32_t layer) -> const Signal& {
-      return layer < 0 ? input : made[size_t(layer)];
-    };
-    for (const RealLayer& l : layers) {
-      const Signal& x = made_by(l.plan.source);
-      Signal y;
-      switch (l.plan.node.op) {
-        case Op::kLinear:
-        case Op::kConv2d:
-        case Op::kConv1d: conv_forward(l, x, y); break;
-        case Op::kConvTranspose1d: conv_transpose_forward(l, x, y); break;
-        case Op::kMaxPool1d:
-        case Op::kAvgPool1d:
-        case Op::kMaxPool2d:
-        case Op::kAvgPool2d:
-        case Op::kGlobalAvgPool1d: pool_forward(l, x, y); break;
-        case Op::kRelu:
-          y = x;
-          for (double& v : y.value) v = std::max(v, 0.0);
-          break;
-        case Op::kLayerNorm: norm_forward(l, x, y); break;
-        case Op::kFlatten: y = x; break;
-        case Op::kLeakyRelu:
-        case Op::kRelu6:
-        case Op::kSigmoid:
-        case Op::kTanh: activation_forward(l, x, y); break;
-        case Op::kDropout:
-          y = x;
-          dropout_forward(l, size_t(&l - layers.data()), seed, sample, y);
-          break;
-        case Op::kAdd:
-        case Op::kConcat: join_forward(l, x, made_by(l.plan.other), y); break;
-        case Op::kQuantize:
-          y = x;
-          for (double& e : y.error) e += l.plan.fused ? 0 : l.error.value;
-          break;
-      }
-      made.push_back(std::move(y));
-    }
+    for (const RealLayer& l : layers)
+      made.push_back(
+          layer_output(l, made_by(made, input, l.plan.source), made_by(made, input, l.plan.other), sample));
     return made.back();
+  }
+  static const Signal& made_by(const std::vector<Signal>& made, const Signal& input, int32_t layer) {
+    return layer < 0 ? input : made[size_t(layer)];
+  }
+
+  /// Of the first batch of training, in which statistics are those of the batch.
+  std::vector<Signal> forward_batch(const std::vector<Signal>& inputs) const {
+    std::vector<std::vector<Signal>> made(inputs.size());  // of each sample
+    for (const RealLayer& l : layers) {
+      std::vector<Signal> xs;
+      for (size_t s = 0; s < inputs.size(); ++s) xs.push_back(made_by(made[s], inputs[s], l.plan.source));
+      if (l.plan.follows_batch)
+        batch_norm_together(l, xs);
+      else
+        for (size_t s = 0; s < xs.size(); ++s)
+          xs[s] = layer_output(l, xs[s], made_by(made[s], inputs[s], l.plan.other), int32_t(s));
+      for (size_t s = 0; s < xs.size(); ++s) made[s].push_back(std::move(xs[s]));
+    }
+    std::vector<Signal> outputs;
+    for (std::vector<Signal>& of_sample : made) outputs.push_back(std::move(of_sample.back()));
+    return outputs;
+  }
+
+  /// z: the second input of a layer that takes two.
+  Signal layer_output(const RealLayer& l, const Signal& x, const Signal& z, int32_t sample) const {
+    Signal y;
+    switch (l.plan.node.op) {
+      case Op::kLinear:
+      case Op::kConv2d:
+      case Op::kConv1d: conv_forward(l, x, y); break;
+      case Op::kConvTranspose1d: conv_transpose_forward(l, x, y); break;
+      case Op::kMaxPool1d:
+      case Op::kAvgPool1d:
+      case Op::kMaxPool2d:
+      case Op::kAvgPool2d:
+      case Op::kGlobalAvgPool1d: pool_forward(l, x, y); break;
+      case Op::kRelu:
+        y = x;
+        for (double& v : y.value) v = std::max(v, 0.0);
+        break;
+      case Op::kLayerNorm:
+      case Op::kGroupNorm: norm_forward(l, x, y); break;
+      case Op::kBatchNorm: batch_norm_forward(l, x, y); break;
+      case Op::kFlatten: y = x; break;
+      case Op::kLeakyRelu:
+      case Op::kRelu6:
+      case Op::kSigmoid:
+      case Op::kTanh: activation_forward(l, x, y); break;
+      case Op::kDropout:
+        y = x;
+        dropout_forward(l, size_t(&l - layers.data()), seed, sample, y);
+        break;
+      case Op::kAdd:
+      case Op::kConcat: join_forward(l, x, z, y); break;
+      case Op::kQuantize:
+        y = x;
+        for (double& e : y.error) e += l.plan.fused ? 0 : l.error.value;
+        break;
+    }
+    return y;
   }
 
   /// Of one output of a loss that compares outputs one by one.
@@ -244,8 +313,26 @@ struct RealNetwork {
 
   /// Of one sample, against its label or the label's onehot.
   double loss(const float* x, int32_t label, int32_t number = -1) const {
+    return loss_of(forward(sample_at(x), number).value, label);
+  }
+
+  Signal sample_at(const float* x) const {
     const size_t size = size_t(layers[0].plan.in.size());
-    const std::vector<double> logits = forward({{x, x + size}, std::vector<double>(size)}, number).value;
+    return {{x, x + size}, std::vector<double>(size)};
+  }
+
+  /// Sum over a batch.
+  double batch_loss(const float* x, const int32_t* labels, int32_t samples) const {
+    double sum = 0;
+    std::vector<Signal> xs;
+    for (int32_t s = 0; s < samples; ++s)
+      xs.push_back(sample_at(x + ptrdiff_t(s) * layers[0].plan.in.size()));
+    const std::vector<Signal> logits = forward_batch(xs);
+    for (int32_t s = 0; s < samples; ++s) sum += loss_of(logits[size_t(s)].value, labels[s]);
+    return sum;
+  }
+
+  double loss_of(const std::vector<double>& logits, int32_t label) const {
     const double count = double(logits.size());
     double sum = 0;
     if (kind != Loss::kCrossEntropy) {
@@ -265,14 +352,10 @@ struct RealNetwork {
   double slope(double& parameter, const float* x, const int32_t* labels, int32_t samples) const {
     constexpr double kStep = 1e-6;
     const double at = parameter;
-    double sum = 0;
-    for (int32_t s = 0; s < samples; ++s) {
-      const float* sample = x + ptrdiff_t(s) * layers[0].plan.in.size();
-      parameter = at + kStep;
-      sum += loss(sample, labels[s], s);
-      parameter = at - kStep;
-      sum -= loss(sample, labels[s], s);
-    }
+    parameter = at + kStep;
+    double sum = batch_loss(x, labels, samples);
+    parameter = at - kStep;
+    sum -= batch_loss(x, labels, samples);
     parameter = at;
     return sum / (2 * kStep * divisor(labels, samples));
   }
@@ -310,8 +393,7 @@ inline double wire_step(const Engine& engine, const Wire& wire, int32_t sample) 
 
 /// Value of one unit of a layer's sums.
 inline double sum_unit(const Engine& engine, const LayerPlan& l, int32_t sample) {
-  if (l.node.op == Op::kLayerNorm)
-    return operand_scale(engine, l) * std::ldexp(1.0, -normalized_bits(l.in.channels));
+  if (l.node.is_norm()) return operand_scale(engine, l) * std::ldexp(1.0, -norm_bits(l));
   if (l.node.takes_two()) {
     const PlanView& plan = engine.plan();
     const Wire& z = l.other < 0 ? plan.summary.input_wire : plan.layers[size_t(l.other)].y;
@@ -334,6 +416,8 @@ inline RealNetwork real_network(const Engine& engine) {
                                                             : operand_value(engine, l.plan, i);
     for (size_t i = 0; i < l.biases.size(); ++i)
       l.biases[i] = engine.parameter_value(l.plan, l.plan.bias, int32_t(i));
+    for (int32_t i = 0; l.plan.running >= 0 && i < 2 * l.plan.in.channels; ++i)
+      l.running.push_back(double(reinterpret_cast<const float*>(engine.bytes(l.plan.running).data())[i]));
   }
   return net;
 }

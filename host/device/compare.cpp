@@ -32,6 +32,7 @@ double momentum_at(const Engine& engine, const StateEntry& e, size_t i) {
 double value_at(const Engine& engine, const StateEntry& e, size_t i) {
   if (e.role == StateRole::kWeightMomentum || e.role == StateRole::kBiasMomentum)
     return momentum_at(engine, e, i);
+  if (e.role == StateRole::kRunning) return number_at<float>(engine.bytes(e.id), i);
   const LayerPlan& l = engine.plan().layers[static_cast<size_t>(e.layer)];
   return static_cast<double>(engine.parameter_value(l, e.id, static_cast<int32_t>(i)));
 }

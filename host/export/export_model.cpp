@@ -132,6 +132,12 @@ void add_source_values(Values& values, const SavedModel& model, const PlanView& 
 ExportedModel export_model(const SavedModel& model, const ExportOptions& options) {
   const Description& d = model.description;
   const bool momentum = d.training.momentum > 0;
+  if (needs_whole_batch(d))
+    throw Error(
+        fmt::format("model {}: exported code trains sample by sample, and a batch_norm needs its whole "
+                    "batch; export a trained "
+                    "model with --fold, or freeze the layer (trainable = false), or take group_norm",
+                    in_quotes(d.name)));
   const KernelSet& kernels = find_kernels(options.kernels);
   const HostPlan made(d, model.recipe,
                       {.batch = d.training.batch,

@@ -136,9 +136,11 @@ std::string setting_fields(const WireSetting& setting) {
   return fields.in_braces();
 }
 
-std::string layer_norm_fields(const Node& node) {
+std::string norm_fields(const Node& node) {
   Fields fields;
+  if (node.op == Op::kGroupNorm) fields.add("groups", node.groups);
   fields.add("epsilon", cpp_float(node.epsilon));
+  if (node.op == Op::kBatchNorm) fields.add("momentum", cpp_float(node.momentum));
   add_parameters(fields, node);
   return fields.in_braces();
 }
@@ -162,7 +164,9 @@ std::string node_code(const Node& node) {
     case Op::kAvgPool1d: return fmt::format("mantissa::avg_pool1d({})", pool_fields(node));
     case Op::kGlobalAvgPool1d: return "mantissa::global_avg_pool1d()";
     case Op::kFlatten: return "mantissa::flatten()";
-    case Op::kLayerNorm: return fmt::format("mantissa::layer_norm({})", layer_norm_fields(node));
+    case Op::kLayerNorm: return fmt::format("mantissa::layer_norm({})", norm_fields(node));
+    case Op::kGroupNorm: return fmt::format("mantissa::group_norm({})", norm_fields(node));
+    case Op::kBatchNorm: return fmt::format("mantissa::batch_norm({})", norm_fields(node));
     case Op::kLeakyRelu: return fmt::format("mantissa::leaky_relu({{.slope = {}}})", cpp_float(node.slope));
     case Op::kRelu6: return "mantissa::relu6()";
     case Op::kSigmoid: return "mantissa::sigmoid()";

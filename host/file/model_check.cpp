@@ -75,6 +75,14 @@ void check_elements(const SavedTensor& tensor, const Tensor& planned, const std:
                               float_at(tensor, i)));
 }
 
+void check_variances(const SavedTensor& tensor, const std::string& what) {
+  const size_t channels = tensor.data.size() / sizeof(float) / 2;
+  for (size_t c = 0; c < channels; ++c)
+    if (float_at(tensor, channels + c) < 0)
+      throw Error(fmt::format("{}: the variance of channel {} is {}, and it must be at least 0", what, c,
+                              float_at(tensor, channels + c)));
+}
+
 void check_scale(Scale scale, const std::string& what) {
   const bool normalized = scale.mantissa >> 30 == 1;
   if (!normalized || scale.exponent < -kLargestExponent || scale.exponent > kLargestExponent)

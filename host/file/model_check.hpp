@@ -18,6 +18,9 @@ void check_size(const PlanView& plan, size_t payload_bytes, const std::string& n
 /// Floats finite, codes in their range. Requires as many bytes as `elements` take.
 void check_elements(const SavedTensor& tensor, const Tensor& planned, const std::string& what);
 
+/// Of running statistics: none below 0.
+void check_variances(const SavedTensor& tensor, const std::string& what);
+
 /// Throws Error if a scale is not normalised, a zero point no code, or an exponent byte none.
 void check_weight_scales(const SavedTensor& tensor, const LayerPlan& layer, const std::string& what);
 

@@ -127,6 +127,7 @@ void read_tensors(const stored::Model& from, const PlanView& plan, const std::st
                           name + ": " + what);
     else
       check_elements(model.tensors.back(), planned, name + ": " + what);
+    if (e.role == StateRole::kRunning) check_variances(model.tensors.back(), name + ": " + what);
   }
 }
 
@@ -193,7 +194,9 @@ SavedModel parse_model(std::span<const std::byte> file, const std::string& name)
   model.progress = {from.seed(), from.step(), from.calibrated()};
   check_settings(model, name);
   // Which state there is depends neither on the batch nor on the threads.
-  const HostPlan made(model.description, model.recipe, {.momentum = model.momentum});
+  const int batch = smallest_batch(model.description);
+  const HostPlan made(model.description, model.recipe,
+                      {.batch = batch, .micro_batch = batch, .momentum = model.momentum});
   check_size(made.view(), payload.size(), name);
   read_tensors(from, made.view(), name, model);
   read_scales(from, made.view(), name, model);

@@ -27,6 +27,7 @@ enum class StateRole : uint8_t {
   kWeightScales,
   kActivationBelow,
   kErrorBelow,
+  kRunning,  ///< statistics of a BatchNorm: means, then variances
   kErrorSum,
   kErrorSumBelow
 };

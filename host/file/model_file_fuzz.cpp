@@ -17,7 +17,7 @@ namespace {
 using namespace mantissa;
 using namespace mantissa::host;
 
-constexpr BatchOptions kBatch = {.batch = 2, .micro_batch = 1};
+constexpr int kBatch = 2;
 
 /// The payload of a saved model with the first or another of the built-in recipes.
 std::vector<std::byte> example_payload(size_t which) {
@@ -29,7 +29,7 @@ std::vector<std::byte> example_payload(size_t which) {
   const std::vector<std::string_view> recipes = builtin_recipe_names();
   model.recipe = find_recipe(recipes[which % recipes.size()], model.description);
   model.normalization = {{0, 0}, {1, 1}};
-  HostEngine host(model.description, model.recipe, kBatch, kernels_hwy);
+  HostEngine host(model.description, model.recipe, {.batch = kBatch, .micro_batch = 1}, kernels_hwy);
   host.engine().initialize(1);
   capture(host.engine(), model);
   const std::vector<std::byte> file = serialize_model(model);
@@ -47,19 +47,19 @@ bool is_small(const PlanView& plan) {
 /// What has been accepted must neither crash the engine nor be refused when it is saved again.
 void use(const SavedModel& model) {
   if (serialize_model(model) != serialize_model(parse_model(serialize_model(model), "again"))) std::abort();
-  const PlanOptions plan = {
-      .batch = kBatch.batch, .micro_batch = kBatch.micro_batch, .momentum = model.momentum};
+  const int micro_batch = smallest_batch(model.description);
+  const PlanOptions plan = {.batch = kBatch, .micro_batch = micro_batch, .momentum = model.momentum};
   if (!is_small(HostPlan(model.description, model.recipe, plan).view())) return;
-  BatchOptions options = kBatch;
-  options.momentum = model.momentum;
+  const BatchOptions options = {.batch = kBatch, .micro_batch = micro_batch, .momentum = model.momentum};
   HostEngine host(model.description, model.recipe, options, kernels_hwy);
   Engine& engine = host.engine();
   restore(model, engine);
-  std::vector<float> x(static_cast<size_t>(host.plan().summary.input.size()), 0.75f);
-  const int32_t label = 0;
-  engine.evaluate(x.data(), &label, 1, nullptr);
-  engine.begin_batch(2, {}, x.data(), label);
-  for (int sample = 0; sample < 2; ++sample) engine.accumulate(x.data(), &label, 1);
+  std::vector<float> x(kBatch * static_cast<size_t>(host.plan().summary.input.size()), 0.75f);
+  constexpr int32_t kLabels[kBatch] = {};
+  engine.evaluate(x.data(), kLabels, 1, nullptr);
+  engine.begin_batch(kBatch, {}, x.data(), kLabels);
+  for (int sample = 0; sample < kBatch; sample += micro_batch)
+    engine.accumulate(x.data(), kLabels, micro_batch);
   engine.end_batch();
 }
 

@@ -29,6 +29,7 @@ const char* words_of(StateRole role) {
     case StateRole::kErrorBelow: return "error below zero";
     case StateRole::kErrorSum: return "sum of errors";
     case StateRole::kErrorSumBelow: return "sum of errors below zero";
+    case StateRole::kRunning: return "running statistics";
   }
   return "";
 }
@@ -39,7 +40,9 @@ bool same_rules(const PlanSummary& a, const PlanSummary& b) {
 
 /// Throws Error at the first difference between the model and what the engine was planned for.
 void require_same(const SavedModel& model, const PlanView& engine) {
-  const PlanOptions options{.mode = engine.summary.mode, .momentum = engine.summary.momentum};
+  const int batch = smallest_batch(model.description);
+  const PlanOptions options{
+      .batch = batch, .micro_batch = batch, .mode = engine.summary.mode, .momentum = engine.summary.momentum};
   const HostPlan made(model.description, model.recipe, options);
   const PlanView wanted = made.view();
   const auto fail = [&model](const std::string& what) {
@@ -79,7 +82,7 @@ std::vector<StateEntry> durable_tensors(const PlanView& plan) {
          {std::pair(StateRole::kWeight, l.weight), std::pair(StateRole::kBias, l.bias),
           std::pair(StateRole::kWeightScales, l.weight_scales),
           std::pair(StateRole::kWeightMomentum, l.weight_momentum),
-          std::pair(StateRole::kBiasMomentum, l.bias_momentum)})
+          std::pair(StateRole::kBiasMomentum, l.bias_momentum), std::pair(StateRole::kRunning, l.running)})
       if (id >= 0) entries.push_back({static_cast<int>(i), role, id});
   }
   return entries;

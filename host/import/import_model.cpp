@@ -12,10 +12,9 @@
 #include "host/data/npy.hpp"
 #include "host/error.hpp"
 #include "host/file/model_state.hpp"
+#include "host/import/store_parameters.hpp"
 #include "host/model/nearest.hpp"
 #include "host/train/host_engine.hpp"
-#include "mantissa/model/engine-inl.hpp"
-#include "mantissa/num/float_bits.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -25,14 +24,25 @@ using Shapes = std::vector<size_t>;
 /// Tensors that share a prefix.
 struct Group {
   std::string name;
-  const WeightTensor *weight = nullptr, *bias = nullptr;
+  const WeightTensor *weight = nullptr, *bias = nullptr, *mean = nullptr, *variance = nullptr;
+  const WeightTensor* batches = nullptr;  ///< PyTorch's count of them, an integer without use here
   bool used = false;
 };
+
+/// Which tensor of a group a name ends in; null: none.
+const WeightTensor** place_of(Group& g, const std::string& role) {
+  if (role == "weight") return &g.weight;
+  if (role == "bias") return &g.bias;
+  if (role == "running_mean") return &g.mean;
+  if (role == "running_var") return &g.variance;
+  return role == "num_batches_tracked" ? &g.batches : nullptr;
+}
 
 /// What a layer wants, in PyTorch's shapes.
 struct Wanted {
   int layer = -1;
   Shapes weight, bias;  ///< bias is empty where it has none
+  Shapes running;       ///< of each statistic of a BatchNorm; empty elsewhere
   Shape flattened;      ///< what a Flatten before it had, if that matters; else {1, channels}
 };
 
@@ -42,14 +52,16 @@ std::vector<Group> groups_of(std::span<const WeightTensor> weights,
   for (const WeightTensor& t : weights) {
     const size_t dot = t.name.rfind('.');
     const std::string role = dot == std::string::npos ? "" : t.name.substr(dot + 1);
-    if (!t.is_float || (role != "weight" && role != "bias")) {
+    Group none;
+    const bool is_count = place_of(none, role) == &none.batches;
+    if (place_of(none, role) == nullptr || t.is_float == is_count) {
       others.push_back(&t);
       continue;
     }
     const std::string name = t.name.substr(0, dot);
     auto found = std::ranges::find(groups, name, &Group::name);
     if (found == groups.end()) found = groups.insert(groups.end(), Group{name});
-    (role == "weight" ? found->weight : found->bias) = &t;
+    *place_of(*found, role) = &t;
   }
   return groups;
 }
@@ -62,7 +74,13 @@ std::vector<Wanted> wanted_of(const PlanView& plan, const Description& descripti
     const size_t outputs = static_cast<size_t>(l.node.outputs);
     if (l.node.op == Op::kFlatten) flattened = l.in.steps > 1 ? l.in : flattened;
     if (!l.node.has_parameters()) continue;
-    Wanted w{static_cast<int>(i), {outputs}, {}, flattened};
+    Wanted w{static_cast<int>(i), {outputs}, {}, {}, flattened};
+    if (l.running >= 0) w.running = {outputs};
+    if (l.node.op == Op::kGroupNorm && l.node.groups > 1 && flattened.steps > 1)
+      throw Error(
+          fmt::format("layer {}: groups of channels behind a flatten of several steps are others in "
+                      "PyTorch, and are not imported",
+                      in_quotes(description.layer_names[i])));
     if (l.node.op == Op::kLinear) w.weight = {outputs, static_cast<size_t>(l.in.channels)};
     if (l.node.op == Op::kConv2d)
       w.weight = {outputs, static_cast<size_t>(l.in.channels / l.node.groups),
@@ -78,7 +96,7 @@ std::vector<Wanted> wanted_of(const PlanView& plan, const Description& descripti
           fmt::format("layer {}: weights of a convolution behind a flatten of several steps are not imported",
                       in_quotes(description.layer_names[i])));
     if (l.node.bias == Bias::kPerOutput) w.bias = {outputs};
-    if (l.node.op != Op::kLayerNorm) flattened = {1, 0};
+    if (!l.node.is_norm()) flattened = {1, 0};
     all.push_back(w);
   }
   return all;
@@ -87,17 +105,22 @@ std::vector<Wanted> wanted_of(const PlanView& plan, const Description& descripti
 bool fits(const Wanted& w, const Group& g) {
   const Shapes none;
   return g.weight != nullptr && g.weight->shape == w.weight &&
-         (g.bias != nullptr ? g.bias->shape : none) == w.bias;
+         (g.bias != nullptr ? g.bias->shape : none) == w.bias &&
+         (g.mean != nullptr ? g.mean->shape : none) == w.running &&
+         (g.variance != nullptr ? g.variance->shape : none) == w.running;
 }
 
-std::string shapes_of(const Shapes& weight, const Shapes& bias) {
-  return fmt::format("weight {}{}", weight.empty() ? "missing" : shape_text(weight),
-                     bias.empty() ? ", no bias" : fmt::format(", bias {}", shape_text(bias)));
+std::string shapes_of(const Shapes& weight, const Shapes& bias, const Shapes& running) {
+  return fmt::format(
+      "weight {}{}{}", weight.empty() ? "missing" : shape_text(weight),
+      bias.empty() ? ", no bias" : fmt::format(", bias {}", shape_text(bias)),
+      running.empty() ? "" : fmt::format(", running_mean and running_var {}", shape_text(running)));
 }
 
 std::string shapes_of(const Group& g) {
   return shapes_of(g.weight != nullptr ? g.weight->shape : Shapes{},
-                   g.bias != nullptr ? g.bias->shape : Shapes{});
+                   g.bias != nullptr ? g.bias->shape : Shapes{},
+                   g.mean != nullptr && g.variance != nullptr ? g.mean->shape : Shapes{});
 }
 
 /// Pairs layers with groups.
@@ -114,7 +137,7 @@ class Matcher {
   /// One group or null for each wanted layer.
   std::vector<Group*> match(ImportReport& report) {
     for (const Wanted& w : wanted_)
-      report.layers.push_back({name_of(w), "", "", shapes_of(w.weight, w.bias)});
+      report.layers.push_back({name_of(w), "", "", shapes_of(w.weight, w.bias, w.running)});
     for (const auto& [layer, group] : options_.map) take_mapped(layer, group, report);
     for (size_t i = 0; i < wanted_.size(); ++i)
       if (found_[i] == nullptr) take(i, group_named(name_of(wanted_[i])), "by name", report);
@@ -161,8 +184,8 @@ class Matcher {
     if (group == nullptr || group->used) return;
     if (!fits(wanted_[i], *group)) {
       mismatches_.push_back(fmt::format("layer {} needs {}, and {} has {}", in_quotes(name_of(wanted_[i])),
-                                        shapes_of(wanted_[i].weight, wanted_[i].bias), in_quotes(group->name),
-                                        shapes_of(*group)));
+                                        shapes_of(wanted_[i].weight, wanted_[i].bias, wanted_[i].running),
+                                        in_quotes(group->name), shapes_of(*group)));
       refused_.push_back(i);
       return;
     }
@@ -203,32 +226,6 @@ std::vector<float> in_our_order(const WeightTensor& t, const Wanted& w, bool is_
   return ours;
 }
 
-/// Stores float32 parameters, or codes with a scale as initialize() would choose it.
-void store(Engine& engine, const LayerPlan& l, int16_t id, int16_t slot, std::span<const float> values) {
-  const Tensor& tensor = engine.plan().tensors[static_cast<size_t>(id)];
-  if (tensor.format.is_float()) {
-    std::ranges::copy(std::as_bytes(values), engine.bytes(id).begin());
-    return;
-  }
-  const bool offset = l.layout == ParameterLayout::kOffset16 && tensor.role == Role::kWeight;
-  const CodeView view{.layout = offset ? CodeLayout::kOffset16 : CodeLayout::kPacked,
-                      .data = engine.bytes(id).data(),
-                      .bits = tensor.format.bits,
-                      .range = offset ? kOffsetRange : symmetric_range(tensor.format.bits)};
-  float largest = 0;
-  for (const float v : values) largest = std::max(largest, std::fabs(v));
-  Scale& scale = engine.state(slot).scale;
-  if (largest > 0)
-    scale = Scale::from_float(largest) /
-            Scale::normalized(static_cast<uint32_t>(view.range.high - view.range.high / 4), 0);
-  for (size_t i = 0; i < values.size(); ++i) {
-    const FloatParts parts = split_float(values[i]);
-    const Multiplier by = multiplier(power_of_two(parts.exponent) / scale);
-    store_code(view, static_cast<uint32_t>(i),
-               rescale(parts.significand, by, Rounding::kHalfAway, view.range));
-  }
-}
-
 void require_complete(const ImportReport& report, const std::vector<std::string>& mismatches) {
   std::vector<std::string> problems = mismatches;
   for (const ImportedLayer& l : report.layers)
@@ -261,7 +258,7 @@ ImportReport import_weights(std::span<const WeightTensor> weights, const ImportO
   const std::vector<Group*> found = matcher.match(report);
   for (const Group& g : groups)
     if (!g.used)
-      for (const WeightTensor* t : {g.weight, g.bias})
+      for (const WeightTensor* t : {g.weight, g.bias, g.mean, g.variance, g.batches})
         if (t != nullptr)
           report.left_over.push_back(fmt::format("{} {}", clipped(t->name, 60), shape_text(t->shape)));
   for (const WeightTensor* t : others)
@@ -271,11 +268,16 @@ ImportReport import_weights(std::span<const WeightTensor> weights, const ImportO
   for (size_t i = 0; i < wanted.size(); ++i) {
     if (found[i] == nullptr) continue;
     const LayerPlan& l = host.plan().layers[static_cast<size_t>(wanted[i].layer)];
-    const bool is_norm = l.node.op == Op::kLayerNorm;
-    store(engine, l, l.weight, l.weight_slot, in_our_order(*found[i]->weight, wanted[i], is_norm));
+    const bool is_norm = l.node.is_norm();
+    store_parameters(engine, l, l.weight, l.weight_slot, in_our_order(*found[i]->weight, wanted[i], is_norm));
     if (l.bias >= 0)
-      store(engine, l, l.bias, l.bias_slot,
-            is_norm ? in_our_order(*found[i]->bias, wanted[i], true) : found[i]->bias->values);
+      store_parameters(engine, l, l.bias, l.bias_slot,
+                       is_norm ? in_our_order(*found[i]->bias, wanted[i], true) : found[i]->bias->values);
+    if (l.running < 0) continue;
+    std::vector<float> running = in_our_order(*found[i]->mean, wanted[i], true);
+    const std::vector<float> variances = in_our_order(*found[i]->variance, wanted[i], true);
+    running.insert(running.end(), variances.begin(), variances.end());
+    std::ranges::copy(std::as_bytes(std::span(running)), engine.bytes(l.running).begin());
   }
   capture(engine, model);
   return report;

@@ -34,10 +34,10 @@ struct ImportReport {
 /// normalisation and input range if they are known. Momentum is 0 and progress at its start; integer parameters get a scale
 /// by which the largest magnitude lies at three quarters of the range, and are rounded half away.
 ///
-/// A tensor's name is GROUP.weight or GROUP.bias. A layer takes the group that the map gives it, else the one of its name, else
+/// A tensor's name is GROUP.weight or GROUP.bias, and of a BatchNorm's running statistics GROUP.running_mean and GROUP.running_var. A layer takes the group that the map gives it, else the one of its name, else
 /// the next one in order whose shapes fit. Shapes are PyTorch's: Conv1d [O, C / groups, K], which becomes [O, K, C / groups];
-/// Linear [O, I]; LayerNorm [C]; bias [O]. Behind a Flatten of T steps and C channels PyTorch counts c * T + t and we t * C + c,
-/// so columns of the Linear (and channels of a LayerNorm) that comes next are put into our order.
+/// Linear [O, I]; norms [C]; bias [O]. Behind a Flatten of T steps and C channels PyTorch counts c * T + t and we t * C + c,
+/// so columns of the Linear (and channels of a norm) that comes next are put into our order.
 ///
 /// Throws Error if a shape differs, a layer gets nothing or something is left over, unless options.partial.
 ImportReport import_weights(std::span<const WeightTensor> weights, const ImportOptions& options,

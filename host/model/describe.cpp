@@ -55,6 +55,8 @@ std::string bad_shape(const Subject& s) {
     case Op::kFlatten:
     case Op::kQuantize:
     case Op::kLayerNorm:
+    case Op::kGroupNorm:
+    case Op::kBatchNorm:
     case Op::kLeakyRelu:
     case Op::kRelu6:
     case Op::kSigmoid:
@@ -191,6 +193,19 @@ std::string detail_sentence(const Subject& s) {
              "one behind it, "
              "or leave 'output' out";
     case Detail::kNormTooWide: return "the sums of its channels do not fit";
+    case Detail::kGroupTooWide: return "sums over that many do not fit";
+    case Detail::kNormMomentum:
+      return "the momentum of a batch_norm is the share of each batch in its running statistics, from 0 to 1";
+    case Detail::kBatchInParts:
+      return "statistics of a batch need all of its samples in memory at once, and no bit may depend on the "
+             "micro-batch; make the "
+             "micro-batch as large as the batch, take group_norm, which needs one sample, or freeze the "
+             "layer "
+             "(trainable = false)";
+    case Detail::kBatchOfOne:
+      return "each channel has a single value in a batch, which has no variance; use a batch of 2 samples or "
+             "more, group_norm, or "
+             "freeze the layer (trainable = false)";
     case Detail::kFixedScale:
       return "a fixed scale is positive and finite, or left out; zero_point goes with a fixed scale of an "
              "asym format, and is "
@@ -214,7 +229,7 @@ std::string detail_sentence(const Subject& s) {
       return "both have equally many channels; a convolution with kernel 1 gives them, or take concat";
     case Detail::kLossNeedsLogits:
       return "the loss needs sums of any sign, so the last layer must be linear, a convolution, "
-             "layer_norm "
+             "a norm "
              "or an average; end "
              "the model with one";
   }
@@ -271,7 +286,17 @@ std::string unsupported(const Subject& s) {
                        : s.error.detail == Detail::kAddChannels ? "channels"
                                                                 : "columns",
                        s.error.found, detail_sentence(s));
-  if (s.error.detail == Detail::kNotEarlier || s.error.detail == Detail::kUnread ||
+  if (s.error.detail == Detail::kGroupTooWide)
+    return fmt::format(
+        "{}: it makes statistics of {} elements; {}: under {} at most {} do; use {}, fewer "
+        "bits or pooling before it",
+        s.layer, s.error.found, detail_sentence(s), s.recipe, s.error.limit,
+        s.node != nullptr && s.node->op == Op::kBatchNorm ? "a smaller batch" : "more groups");
+  if (s.error.detail == Detail::kBatchInParts)
+    return fmt::format("{}: the micro-batch is {} and the batch {}; {}", s.layer, s.error.found,
+                       s.error.limit, detail_sentence(s));
+  if (s.error.detail == Detail::kNormMomentum || s.error.detail == Detail::kBatchOfOne ||
+      s.error.detail == Detail::kNotEarlier || s.error.detail == Detail::kUnread ||
       s.error.detail == Detail::kInputUnread || s.error.detail == Detail::kRawAccumulator ||
       s.error.detail == Detail::kFixedScale || s.error.detail == Detail::kGroupScale ||
       s.error.detail == Detail::kWireChannels || s.error.detail == Detail::kNormErrorGroups ||

@@ -106,6 +106,32 @@ TEST(Describe, DetailsSayWhatWouldDo) {
   EXPECT_EQ(sentences.size(), std::size(kAllDetails));
 }
 
+TEST(Describe, NormsSayWhatFits) {
+  const auto sentence = [](Detail detail, Op op, int64_t found = 0, int64_t limit = 0) {
+    Description d = har();
+    d.nodes[1].op = op;
+    d.layer_names[1] = "n";
+    return describe(
+        {.code = ErrorCode::kUnsupported, .detail = detail, .layer = 1, .found = found, .limit = limit}, d,
+        "int8");
+  };
+  EXPECT_EQ(sentence(Detail::kGroupTooWide, Op::kGroupNorm, 40000, 32768),
+            "layer 2 'n' (group_norm): it makes statistics of 40000 elements; sums over that many do not "
+            "fit: under recipe "
+            "'int8' at most 32768 do; use more groups, fewer bits or pooling before it");
+  EXPECT_NE(sentence(Detail::kGroupTooWide, Op::kBatchNorm, 40000, 32768).find("use a smaller batch,"),
+            std::string::npos);
+  EXPECT_EQ(sentence(Detail::kBatchInParts, Op::kBatchNorm, 4, 32),
+            "layer 2 'n' (batch_norm): the micro-batch is 4 and the batch 32; statistics of a batch need all "
+            "of its samples "
+            "in memory at once, and no bit may depend on the micro-batch; make the micro-batch as large as "
+            "the batch, take "
+            "group_norm, which needs one sample, or freeze the layer (trainable = false)");
+  EXPECT_NE(sentence(Detail::kBatchOfOne, Op::kBatchNorm).find("use a batch of 2 samples or more"),
+            std::string::npos);
+  EXPECT_NE(sentence(Detail::kNormMomentum, Op::kBatchNorm).find("from 0 to 1"), std::string::npos);
+}
+
 TEST(Describe, EveryCodeHasItsOwnSentence) {
   std::set<std::string> sentences;
   for (const ErrorCode code : kAllCodes) {

@@ -211,6 +211,22 @@ Node read_layer_norm(const TomlReader& layer) {
   return node;
 }
 
+Node read_group_norm(const TomlReader& layer) {
+  layer.allow({"type", "name", "groups", "epsilon", "bias", "trainable"});
+  Node node = group_norm({.groups = layer.integer("groups", kChannels, 1),
+                          .epsilon = static_cast<float>(layer.number("epsilon", kEpsilon, 1e-5))});
+  read_parameters(layer, node);
+  return node;
+}
+
+Node read_batch_norm(const TomlReader& layer) {
+  layer.allow({"type", "name", "epsilon", "momentum", "bias", "trainable"});
+  Node node = batch_norm({.epsilon = static_cast<float>(layer.number("epsilon", kEpsilon, 1e-5)),
+                          .momentum = static_cast<float>(layer.number("momentum", kSlope, 0.1))});
+  read_parameters(layer, node);
+  return node;
+}
+
 /// The wire's format, or only its width: sym with one scale.
 void read_wire_format(const TomlReader& layer, const std::string& prefix, WireSetting& setting) {
   const std::string bits = prefix + "bits", format = prefix + "format";
@@ -305,6 +321,8 @@ Node read_node(const TomlReader& layer, Op op) {
     case Op::kFlatten: return read_plain(layer, flatten());
     case Op::kQuantize: return read_quantize(layer);
     case Op::kLayerNorm: return read_layer_norm(layer);
+    case Op::kGroupNorm: return read_group_norm(layer);
+    case Op::kBatchNorm: return read_batch_norm(layer);
     case Op::kLeakyRelu: return read_leaky_relu(layer);
     case Op::kRelu6: return read_plain(layer, relu6());
     case Op::kSigmoid: return read_plain(layer, sigmoid());

@@ -36,6 +36,9 @@
 //                                 # or [rows, columns], such as kernel = [3, 5]; padding also [top, bottom, left, right]
 //   type = "linear"               # features, bias, trainable, output
 //   type = "layer_norm"           # epsilon (default 1e-5), bias, trainable
+//   type = "group_norm"           # groups (default 1; as many as channels: InstanceNorm), epsilon, bias, trainable
+//   type = "batch_norm"           # epsilon, momentum (default 0.1: share of a batch in running statistics), bias, trainable; the micro-batch must be the
+//                                 # batch, unless trainable = false: then running statistics serve in training, too
 //   type = "quantize"             # format ("asym8", "bfp8", "sym4/16"; or bits), scale (constant, with zero_point), scaling ("dynamic",
 //                                 # "delayed"), rounding; and each with error_ before it; what is left out is as the recipe says
 //   type = "relu" | "relu6" | "sigmoid" | "tanh" | "flatten"

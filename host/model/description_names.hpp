@@ -23,6 +23,8 @@ inline constexpr Named<Op> kOps[] = {
     {"flatten", Op::kFlatten},
     {"quantize", Op::kQuantize},
     {"layer_norm", Op::kLayerNorm},
+    {"group_norm", Op::kGroupNorm},
+    {"batch_norm", Op::kBatchNorm},
     {"leaky_relu", Op::kLeakyRelu},
     {"relu6", Op::kRelu6},
     {"sigmoid", Op::kSigmoid},

@@ -206,6 +206,25 @@ TEST(Description, FormatsBetweenLayersAreReadAndWritten) {
   EXPECT_EQ(again.loss, Loss::kMse);
 }
 
+TEST(Description, NormsAreReadAndWritten) {
+  const Description d = parse_description(
+      "name = 'norms'\n[input]\nsteps = 4\nchannels = 6\n"
+      "[[layer]]\ntype = 'group_norm'\n[[layer]]\ntype = 'group_norm'\ngroups = 3\nepsilon = 0.5\nbias = "
+      "false\n"
+      "[[layer]]\ntype = 'batch_norm'\n[[layer]]\ntype = 'batch_norm'\nmomentum = 0.25\nepsilon = "
+      "0.001\ntrainable = "
+      "false\n[[layer]]\ntype = 'flatten'\n[[layer]]\ntype = 'linear'\nfeatures = 2\n",
+      "m.toml");
+  const std::vector<Node> expected = {
+      group_norm(), group_norm({.groups = 3, .epsilon = 0.5f, .bias = Bias::kNone}),
+      batch_norm(), batch_norm({.epsilon = 0.001f, .momentum = 0.25f, .training = Training::kFrozen}),
+      flatten(),    linear({.features = 2})};
+  EXPECT_EQ(d.nodes, expected);
+  EXPECT_EQ(parse_description(write_description(d), "written").nodes, expected);
+  EXPECT_EQ(refusal("name = 'x'\n[input]\nchannels = 4\n[[layer]]\ntype = 'batch_norm'\nmomentum = 2\n"),
+            "m.toml, line 6: 'momentum' in [[layer]] 1 (batch_norm) is 2; it must be from 0 to 1");
+}
+
 TEST(Description, ActivationsAreReadAndWritten) {
   const Description d = parse_description(
       "name = 'curves'\n[input]\nchannels = 4\n"

@@ -80,6 +80,12 @@ std::string attributes(const Node& node) {
                          parameter_keys(node), output_key(node));
     case Op::kLayerNorm:
       return fmt::format("epsilon = {}\n{}", number_text(node.epsilon), parameter_keys(node));
+    case Op::kGroupNorm:
+      return fmt::format("groups = {}\nepsilon = {}\n{}", node.groups, number_text(node.epsilon),
+                         parameter_keys(node));
+    case Op::kBatchNorm:
+      return fmt::format("epsilon = {}\nmomentum = {}\n{}", number_text(node.epsilon),
+                         number_text(node.momentum), parameter_keys(node));
     case Op::kQuantize: return setting_keys(node.activation, "") + setting_keys(node.error, "error_");
     case Op::kLeakyRelu: return fmt::format("slope = {}\n", number_text(node.slope));
     case Op::kDropout: return fmt::format("p = {}\n", number_text(node.drop));

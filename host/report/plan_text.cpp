@@ -43,6 +43,8 @@ RoleWords words_of(Role role) {
     case Role::kScales: return {"scales", Purpose::kScales};
     case Role::kCounters: return {"thread counters", Purpose::kScales};
     case Role::kSample: return {"sample", Purpose::kScratch};
+    case Role::kMoments: return {"statistics", Purpose::kScratch};
+    case Role::kRunning: return {"running statistics", Purpose::kParameters};
   }
   return {};
 }
@@ -63,7 +65,9 @@ std::string held_as(const Tensor& t) {
     case Role::kWeightScales:
     case Role::kKeptScales:
     case Role::kScales:
+    case Role::kMoments:
     case Role::kCounters: return "-";
+    case Role::kRunning:
     case Role::kActivation:
     case Role::kError:
     case Role::kKept:

@@ -6,8 +6,8 @@
 
 #include "host/model/recipe_file.hpp"
 #include "host/report/proof_text.hpp"
-#include "mantissa/kernels/layer_norm.hpp"
 #include "mantissa/model/formats.hpp"
+#include "mantissa/model/norm_proofs.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -103,9 +103,12 @@ class Walk {
     if (l.bias >= 0)
       add("forward", name(i, "biases"), format_name(bias_format(stored)), "int32", kHalfAway,
           "of the sums that they join");
-    if (l.node.op == Op::kLayerNorm)
+    if (l.node.is_norm())
       add("forward", name(i, "normalized"), sums(i, Reduction::kNorm), "sym16", kHalfAway,
-          fmt::format("fixed at 2^-{}", normalized_bits(l.in.channels)));
+          fmt::format("fixed at 2^-{}", norm_bits(l)));
+    if (l.follows_batch)
+      for (const char* what : {"running mean", "running variance"})
+        add("forward", name(i, what), "31-bit products", "float32", kHalfEven, "-");
   }
 
   void add_forward(size_t i) {
@@ -152,6 +155,11 @@ class Walk {
     if (l.dx.slot == l.dy.slot) return;
     if (l.node.op == Op::kLayerNorm) {
       add("backward", name(i, "share of the deviation"), "78-bit products", "int64", kHalfUp, "of the sums");
+      return add_wire("backward", where, sums(i, Reduction::kNormBackward), l.dx);
+    }
+    if (l.node.has_groups_of_norms()) {
+      add("backward", name(i, "share of the deviation"), "78-bit products", "int64", kHalfUp, "of the sums");
+      add("backward", name(i, "errors by the deviation"), "64-bit sums", "31 bits", kHalfUp, "-");
       return add_wire("backward", where, sums(i, Reduction::kNormBackward), l.dx);
     }
     if (l.node.op == Op::kQuantize) return add_wire("backward", where, format_of(l.dy), l.dx);

@@ -21,6 +21,7 @@ uint64_t wire_bytes(const PlanView& plan) {
 /// Products over vectors want many samples at once; convolutions have enough rows with few, and want their
 /// wires in a cache. So: as many samples as leave the wires there, within bounds.
 int fastest_micro_batch(const Description& description, const NamedRecipe& recipe, PlanOptions options) {
+  if (needs_whole_batch(description)) return options.batch;
   options.micro_batch = std::min(options.batch, kLargestDefaultMicroBatch);
   while (options.micro_batch > kSmallestDefaultMicroBatch &&
          wire_bytes(HostPlan(description, recipe, options).view()) > kWireBytes)

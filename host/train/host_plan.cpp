@@ -1,11 +1,21 @@
 // Sizes the planner's arrays for the number of layers, and cuts them when it has said what it used.
 #include "host/train/host_plan.hpp"
 
+#include <algorithm>
+
 #include "host/error.hpp"
 #include "host/model/describe.hpp"
 #include "mantissa/model/planner.hpp"
 
 namespace mantissa::host {
+
+bool needs_whole_batch(const Description& description) {
+  return std::ranges::any_of(description.nodes, [](const Node& n) {
+    return n.op == Op::kBatchNorm && n.training == Training::kTrainable;
+  });
+}
+
+int smallest_batch(const Description& description) { return needs_whole_batch(description) ? 2 : 1; }
 
 HostPlan::HostPlan(const Description& description, const NamedRecipe& recipe, const PlanOptions& options) {
   const size_t count = description.nodes.size();

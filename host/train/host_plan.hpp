@@ -10,6 +10,12 @@
 
 namespace mantissa::host {
 
+/// Whether training needs all samples of a batch in memory at once: a batch_norm that is not frozen makes statistics of them.
+bool needs_whole_batch(const Description& description);
+
+/// The smallest batch with which it can be planned for training: what a saved state is does not depend on the batch.
+int smallest_batch(const Description& description);
+
 class HostPlan {
  public:
   /// Throws Error, in the words of describe(), if the recipe does not go with the model or the options.

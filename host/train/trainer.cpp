@@ -25,6 +25,17 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// A last batch of one sample has no variance where a layer sees a single step of it.
+void require_variances(const PlanView& plan, size_t in_last_batch) {
+  if (in_last_batch != 1) return;
+  for (const LayerPlan& l : plan.layers)
+    if (l.follows_batch && l.in.steps == 1)
+      throw Error(
+          fmt::format("the last batch of each epoch has 1 sample, which gives a batch_norm one value per "
+                      "channel and no variance; use a batch other than {}, or leave a sample out",
+                      plan.summary.batch));
+}
+
 }  // namespace
 
 Trainer::Trainer(Engine& engine, Arena& arena, const Split& train, const TrainingDefaults& settings,
@@ -44,6 +55,7 @@ Trainer::Trainer(Engine& engine, Arena& arena, const Split& train, const Trainin
         fmt::format("{} epochs of {} batches are {} steps; at most {} can be counted: use a larger "
                     "batch or fewer epochs",
                     settings.epochs, per_epoch, total, std::numeric_limits<uint32_t>::max()));
+  require_variances(engine.plan(), train.size() % batch);
   steps_per_epoch_ = static_cast<uint32_t>(per_epoch);
   total_steps_ = static_cast<uint32_t>(total);
   order_.resize(train.size());

@@ -225,6 +225,25 @@ TEST(OverflowGuard, NamesTheTensorAndEndsTheRunBetweenBatches) {
   }
 }
 
+/// A last batch of one sample and one step has no variance.
+TEST(Trainer, AShortBatchThatABatchNormCannotUseIsRefused) {
+  Description d = ecg_model();
+  d.nodes = {flatten(), linear({.features = 6}), batch_norm(), linear({.features = 5})};
+  d.layer_names = {"flatten1", "linear1", "batch_norm1", "linear2"};
+  const auto refusal = [&d](int batch) -> std::string {
+    HostEngine host(d, find_recipe("int8", d), {.batch = batch}, kernels_ref);
+    EXPECT_EQ(host.plan().summary.micro_batch, batch);
+    try {
+      Trainer(host.engine(), host.arena(), beats().train, d.training, {});
+      return "";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  EXPECT_NE(refusal(33).find("has 1 sample"), std::string::npos);
+  EXPECT_EQ(refusal(32), "");
+}
+
 TEST(Trainer, MoreStepsThanCanBeCountedAreRefused) {
   TrainingRun run;
   run.model.description.training.epochs = 1 << 30;

@@ -1,4 +1,4 @@
-"""Networks with PyTorch's names and layouts: weights, predictions, and the weights after one step of SGD. Needs PyTorch.
+"""Networks with PyTorch's names and layouts: weights, predictions (of eval()), and the weights after one step of SGD. Needs PyTorch.
 
 Weights and samples are float32; loss and step are computed in float64.
 """
@@ -52,6 +52,9 @@ def networks(torch):
         nn.ReLU(), nn.Linear(5, 3))
     yield "transposed", (3, 6), nn.Sequential(
         nn.Conv1d(3, 4, 3), nn.ReLU(), nn.ConvTranspose1d(4, 5, 4, stride=2, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(40, 3))
+    yield "batched", (3, 6), nn.Sequential(
+        nn.Conv1d(3, 4, 3), nn.BatchNorm1d(4, momentum=0.2), nn.ReLU(), nn.Conv1d(4, 6, 2), nn.GroupNorm(2, 6), nn.ReLU(), nn.Flatten(),
+        nn.BatchNorm1d(18), nn.Linear(18, 3))
 
 
 def lines():
@@ -63,11 +66,14 @@ def lines():
     for name, shape, network in networks(torch):
         for p in network.parameters():
             p.data = (p.data + 0.1 * torch.randn_like(p)).float().double()
-        before = {key: value.clone() for key, value in network.state_dict().items()}
+        for key, b in network.named_buffers():
+            if "running" in key:
+                b.data = (b + 0.2 * torch.rand_like(b)).float().double()
+        before = {key: value.clone() for key, value in network.state_dict().items() if value.is_floating_point()}
         x, labels = torch.randn(SAMPLES, *shape).float().double(), torch.arange(SAMPLES) % 3
-        outputs = network(x)
+        outputs = network.eval()(x)
         loss = torch.nn.functional.cross_entropy(outputs, labels)
-        loss.backward()
+        torch.nn.functional.cross_entropy(network.train()(x), labels).backward()
         torch.optim.SGD(network.parameters(), lr=LR, momentum=0.9).step()
         prefix, rows = "kImport" + name.capitalize(), []
         for i, (key, value) in enumerate(before.items()):

@@ -19,6 +19,7 @@ struct TorchNetwork {
   const int32_t* labels;
   double loss;
   const double* gradients;
+  const double* running;  // statistics of batch norms, layer by layer means, then variances; or null
 };
 """.strip()
 
@@ -57,6 +58,12 @@ def networks(torch):
     for name in ("weighted", "smoothed", "absolute", "huber", "binary", "summed"):
         yield name, (1, 7), 4, name not in ("weighted", "smoothed"), nn.Sequential(
             StepMajor(), nn.Linear(7, 6), nn.Tanh(), nn.Linear(6, 4))
+    yield "grouped", (9, 4), 3, False, nn.Sequential(
+        nn.Conv1d(4, 6, 3), nn.GroupNorm(3, 6), nn.ReLU(), nn.Conv1d(6, 4, 2, bias=False), nn.InstanceNorm1d(4, affine=True),
+        nn.ReLU(), nn.AdaptiveAvgPool1d(1), StepMajor(), nn.Linear(4, 3))
+    yield "batched", (9, 4), 3, False, nn.Sequential(
+        nn.Conv1d(4, 6, 3), nn.BatchNorm1d(6), nn.ReLU(), nn.Conv1d(6, 4, 2, bias=False), nn.BatchNorm1d(4, eps=0.01, momentum=0.3),
+        nn.ReLU(), nn.AdaptiveAvgPool1d(1), StepMajor(), nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Linear(5, 3))
 
 
 def stored(tensor):
@@ -83,6 +90,9 @@ def lines():
         loss.backward()
         shown = loss.item() / (SAMPLES if name == "summed" else 1)  # of a sample
         prefix = "kTorch" + name.capitalize()
+        running = sum((b.flatten().tolist() for n, b in network.named_buffers() if "running" in n), [])
+        if running:
+            yield array(f"double {prefix}Running[]", (f"{v:.12g}" for v in running))
         yield array(f"uint32_t {prefix}Parameters[]", bits(sum((stored(p) for p in network.parameters()), [])))
         yield array(f"uint32_t {prefix}X[]", bits(x.numpy()))
         yield array(f"uint32_t {prefix}Targets[]", bits(values.numpy()))
@@ -90,7 +100,7 @@ def lines():
         yield array(f"double {prefix}Gradients[]",
                     (f"{g:.12g}" for p in network.parameters() for g in stored(p.grad)))
         rows.append(f'{{"{name}", {prefix}Parameters, {prefix}X, {prefix + "Targets" if has_values else "nullptr"}, '
-                    f"{prefix}Labels, {shown:.12g}, {prefix}Gradients}}")
+                    f"{prefix}Labels, {shown:.12g}, {prefix}Gradients, {prefix + 'Running' if running else 'nullptr'}}}")
     torch.set_default_dtype(torch.float32)
     yield "constexpr TorchNetwork kTorchNetworks[] = {" + ",\n".join(rows) + "};"
 

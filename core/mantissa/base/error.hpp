@@ -69,6 +69,10 @@ enum class Detail : uint8_t {
   kJoinSteps,        // of Add and Concat; found: steps of the second input, limit: of the first
   kJoinWidth,        // found: width of the second input's image, limit: of the first
   kAddChannels,      // found: channels of the second input, limit: of the first
+  kGroupTooWide,     // found: elements of which a norm makes statistics; limit: the most that its sums allow
+  kNormMomentum,     // of a BatchNorm, 0 to 1
+  kBatchInParts,     // statistics of a batch need all of it; found: micro-batch, limit: batch
+  kBatchOfOne,       // one element has no variance: a batch of one sample of one step
 };
 
 struct Error {

@@ -5,6 +5,7 @@
 #include "mantissa/kernels/depthwise.hpp"
 #include "mantissa/kernels/gemm.hpp"
 #include "mantissa/kernels/gradient.hpp"
+#include "mantissa/kernels/group_norm.hpp"
 #include "mantissa/kernels/join.hpp"
 #include "mantissa/kernels/kept.hpp"
 #include "mantissa/kernels/layer_norm.hpp"
@@ -42,6 +43,13 @@ struct Kernels {
   void (*norm_forward)(const NormForward&) = nullptr;
   NormSeen (*norm_backward)(const NormBackward&) = nullptr;
   void (*norm_gradient)(const NormGradient&) = nullptr;
+  void (*group_moments)(const GroupMoments&) = nullptr;
+  uint64_t (*group_forward)(const GroupForward&) = nullptr;
+  void (*group_errors)(const GroupErrors&) = nullptr;
+  uint64_t (*group_backward)(const GroupBackward&) = nullptr;
+  void (*group_gradient)(const GroupGradient&) = nullptr;
+  void (*update_running)(const RunningStatistics&) = nullptr;
+  void (*read_running)(const RunningStatistics&) = nullptr;
   void (*activation_forward)(const ActivationForward&) = nullptr;
   void (*activation_backward)(const ActivationBackward&) = nullptr;
   void (*drop_elements)(const DropElements&) = nullptr;
@@ -79,6 +87,13 @@ struct RefKernels {
   static void norm_forward(const NormForward& f);
   static NormSeen norm_backward(const NormBackward& b);
   static void norm_gradient(const NormGradient& g);
+  static void group_moments(const GroupMoments& p);
+  static uint64_t group_forward(const GroupForward& f);
+  static void group_errors(const GroupErrors& e);
+  static uint64_t group_backward(const GroupBackward& b);
+  static void group_gradient(const GroupGradient& g);
+  static void update_running(const RunningStatistics& r);
+  static void read_running(const RunningStatistics& r);
   static void activation_forward(const ActivationForward& f);
   static void activation_backward(const ActivationBackward& b);
   static void drop_elements(const DropElements& d);
@@ -115,6 +130,13 @@ inline constexpr Kernels kernels_of = {
     .norm_forward = Set::norm_forward,
     .norm_backward = Set::norm_backward,
     .norm_gradient = Set::norm_gradient,
+    .group_moments = Set::group_moments,
+    .group_forward = Set::group_forward,
+    .group_errors = Set::group_errors,
+    .group_backward = Set::group_backward,
+    .group_gradient = Set::group_gradient,
+    .update_running = Set::update_running,
+    .read_running = Set::read_running,
     .activation_forward = Set::activation_forward,
     .activation_backward = Set::activation_backward,
     .drop_elements = Set::drop_elements,

@@ -2,6 +2,7 @@
 #include "mantissa/kernels/kernels.hpp"
 
 #include "mantissa/kernels/activation-inl.hpp"
+#include "mantissa/kernels/group_norm-inl.hpp"
 #include "mantissa/kernels/layer_norm-inl.hpp"
 
 #define MANTISSA_KERNEL_NAMESPACE ref
@@ -87,6 +88,34 @@ NormSeen RefKernels<kOperands>::norm_backward(const NormBackward& b) {
 template <Operands kOperands>
 void RefKernels<kOperands>::norm_gradient(const NormGradient& g) {
   return ref::norm_gradient<kOperands>(g);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::group_moments(const GroupMoments& p) {
+  return ref::group_moments<kOperands>(p);
+}
+template <Operands kOperands>
+uint64_t RefKernels<kOperands>::group_forward(const GroupForward& f) {
+  return ref::group_forward<kOperands>(f);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::group_errors(const GroupErrors& e) {
+  return ref::group_errors<kOperands>(e);
+}
+template <Operands kOperands>
+uint64_t RefKernels<kOperands>::group_backward(const GroupBackward& b) {
+  return ref::group_backward<kOperands>(b);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::group_gradient(const GroupGradient& g) {
+  return ref::group_gradient<kOperands>(g);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::update_running(const RunningStatistics& r) {
+  return ref::update_running<kOperands>(r);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::read_running(const RunningStatistics& r) {
+  return ref::read_running<kOperands>(r);
 }
 
 template <Operands kOperands>

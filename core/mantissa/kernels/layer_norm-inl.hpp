@@ -14,6 +14,12 @@ struct CodeRow {
   constexpr int32_t operator[](int32_t i) const { return codes[i * stride]; }
 };
 
+/// n^2 variance, from the sum of n codes and that of their squares.
+constexpr uint64_t spread_of(int32_t n, int32_t sum, uint64_t squares) {
+  return uint64_t(n) * squares - uint64_t(int64_t(sum) * sum);
+}
+constexpr Scale inverse_deviation(uint64_t spread) { return Scale{} / sqrt_scale(spread > 0 ? spread : 1); }
+
 /// h[c] = (n x[c] - sum x) / sqrt(n sum x^2 - (sum x)^2 + epsilon), in 16 bits and units of 2^-k; returns the inverse square root.
 /// Requires n * |x|max < 2^30, proved by plan().
 template <class Row>
@@ -24,8 +30,7 @@ constexpr Scale normalize_step(const Row& x, int32_t n, uint64_t epsilon, int16_
     sum += x[c];
     squares += uint64_t(int64_t(x[c]) * x[c]);
   }
-  const uint64_t spread = uint64_t(n) * squares - uint64_t(int64_t(sum) * sum) + epsilon;
-  const Scale inverse = Scale{} / sqrt_scale(spread > 0 ? spread : 1);
+  const Scale inverse = inverse_deviation(spread_of(n, sum, squares) + epsilon);
   const Multiplier by = multiplier(inverse.shifted(normalized_bits(n)));
   for (int32_t c = 0; c < n; ++c)
     h[c] =

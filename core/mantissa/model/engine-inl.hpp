@@ -98,6 +98,16 @@ inline void clear_elements(void* elements, Element element, ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < size; ++i) bytes[i] = std::byte(0);
 }
 
+/// Before the errors of groups are summed.
+inline void clear_group_errors(const GroupRows& g, bool is_float) {
+  for (int32_t i = 0; i < g.groups; ++i) {
+    if (is_float)
+      static_cast<FloatMoments*>(g.moments)[i].products = static_cast<FloatMoments*>(g.moments)[i].errors = 0;
+    else
+      static_cast<Moments*>(g.moments)[i].products = static_cast<Moments*>(g.moments)[i].errors = 0;
+  }
+}
+
 /// A dynamic scale where all sums are 0. Any is right for the codes, but the next layer's biases and the targets of the loss come to
 /// units made of it: in the sums' own, ever smaller from layer to layer, they would not fit.
 inline Scale scale_of_nothing(int32_t max_code) { return Scale{} / Scale::normalized(uint32_t(max_code), 0); }

@@ -68,7 +68,10 @@ void Engine::initialize(uint64_t seed) {
   for (int16_t i = 0; i < plan_.summary.layers; ++i) {
     const LayerPlan& l = plan_.layers[size_t(i)];
     if (!l.node.has_parameters()) continue;
-    const bool is_norm = l.node.op == Op::kLayerNorm;
+    const bool is_norm = l.node.is_norm();
+    if (l.running >= 0)
+      for (int32_t c = 0; c < 2 * l.in.channels; ++c)
+        data<float>(l.running)[c] = c < l.in.channels ? 0.0f : 1.0f;
     // 1 / sqrt(fan_in) with 30 bits below the point.
     const Scale bound = Scale::normalized(sqrt_floor((uint64_t(1) << 60) / uint32_t(l.fan_in)), -30);
     const Scale unit = bound / Scale::normalized(32767, 0);
@@ -259,7 +262,8 @@ uint64_t Engine::state_hash() const {
   for (const LayerPlan& l : plan_.layers) {
     for (int16_t tensor : {l.weight, l.bias, l.weight_momentum, l.bias_momentum})
       if (tensor >= 0) add_tensor(tensor);
-    if (l.weight_scales >= 0) add_tensor(l.weight_scales);
+    for (int16_t tensor : {l.weight_scales, l.running})
+      if (tensor >= 0) add_tensor(tensor);
     // The scale of operands made from float32 weights, or of those with many scales, follows from the weights.
     const bool has_scale = l.layout != ParameterLayout::kGranules;
     if (!l.formats.parameter.is_float())

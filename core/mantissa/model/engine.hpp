@@ -178,6 +178,21 @@ class Engine {
   void backward_norm(const LayerPlan& l, int32_t sample, int32_t worker);
   void norm_gradient_rows(const LayerPlan& l, int32_t worker);
   NormStep norm_step(const LayerPlan& l, int32_t sample, int32_t step, int32_t worker) const;
+  GroupRows group_rows(const LayerPlan& l, int32_t sample) const;
+  NormCodes group_errors_of(const LayerPlan& l, int32_t sample) const;
+  void forward_group_norm(const LayerPlan& l, int32_t sample, int32_t worker);
+  void backward_group_norm(const LayerPlan& l, int32_t sample, int32_t worker);
+  void group_gradient_rows(const LayerPlan& l, int32_t sample, void* sums) const;
+  Scale group_backward_unit(const LayerPlan& l, int32_t sample) const;
+  bool makes_batch_statistics(const LayerPlan& l) const { return l.follows_batch && training_; }
+  Scale batch_unit(const Wire& wire, int32_t bits) const;
+  NormCodes batch_codes(const Wire& wire, int32_t sample, int32_t bits) const;
+  int32_t common_bits(const LayerPlan& l, const Wire& wire) const;
+  RunningStatistics running_statistics(const LayerPlan& l) const;
+  template <class Body>
+  void each_channel_range(const LayerPlan& l, Body&& body);
+  void begin_batch_norm(const LayerPlan& l);
+  void sum_batch_errors(const LayerPlan& l);
   struct Elements;
   template <class Make>
   void round_elements(const Elements& e, Make make);

@@ -8,7 +8,9 @@ Scale Engine::backward_unit(const LayerPlan& l, int32_t sample) const {
   if (plan_.summary.is_float) return {};
   const Scale dy = wire_scale(l.dy, sample);
   // Of a LayerNorm: of the sums times the step's inverse square root.
-  if (l.node.op == Op::kLayerNorm) return (dy * weight_scale(l) / wire_scale(l.x, sample)).shifted(-24);
+  if (l.node.op == Op::kLayerNorm)
+    return (dy * weight_scale(l) / wire_scale(l.x, sample)).shifted(-kErrorBits);
+  if (l.node.has_groups_of_norms()) return group_backward_unit(l, sample);
   if (l.node.op == Op::kQuantize) return dy;
   if (l.node.op == Op::kLeakyRelu) return dy.shifted(-kSlopeBits);
   if (l.node.is_bounded()) return dy * wire_scale(l.y, sample) * wire_scale(l.y, sample);
@@ -17,9 +19,11 @@ Scale Engine::backward_unit(const LayerPlan& l, int32_t sample) const {
 }
 
 void Engine::run_backward(const LayerPlan& l) {
+  if (makes_batch_statistics(l)) sum_batch_errors(l);
   if (!l.node.is_product()) {
     parallel(count_, int64_t(count_) * l.in.size() * 16, [&](int32_t s, int32_t worker) {
       if (l.node.op == Op::kLayerNorm) return backward_norm(l, s, worker);
+      if (l.node.has_groups_of_norms()) return backward_group_norm(l, s, worker);
       if (l.node.op == Op::kQuantize) return requantize(l.dy, l.dx, l.backward, l.in, s, worker);
       if (l.node.is_activation()) return backward_activation(l, s, worker);
       if (l.node.op == Op::kDropout) return drop(l, l.dy, l.dx, s);
@@ -158,7 +162,7 @@ void Engine::gradient_rows(const LayerPlan& l, const Share& share, int32_t worke
         size_t(share.biases) * element_bytes(bt.element);  // a store to a byte may change what bt says
     for (size_t i = 0; i < bytes; ++i) first[i] = std::byte(0);
   }
-  if (l.node.op == Op::kLayerNorm) return norm_gradient_rows(l, worker);
+  if (l.node.is_norm()) return norm_gradient_rows(l, worker);
   void* sums = gradient_sums(l, row, worker);
   if (dynamic) {
     if (in_tile)

@@ -40,7 +40,7 @@ Scale Engine::weight_scale(const LayerPlan& l) const {
 Scale Engine::forward_unit(const LayerPlan& l, int32_t sample) const {
   if (plan_.summary.is_float) return {};
   const Scale x = wire_scale(l.x, sample);
-  if (l.node.op == Op::kLayerNorm) return weight_scale(l).shifted(-normalized_bits(l.in.channels));
+  if (l.node.is_norm()) return weight_scale(l).shifted(-norm_bits(l));
   if (l.node.op == Op::kQuantize || l.node.op == Op::kRelu6) return x;
   if (l.node.op == Op::kLeakyRelu) return x.shifted(-kSlopeBits);
   if (l.node.takes_two()) return join_unit(l, sample);
@@ -202,9 +202,11 @@ void Engine::run_forward(const LayerPlan& l) {
   const int64_t work = int64_t(count_) * l.gradient_steps() * l.weights;
   if (l.bias_operand >= 0 && plan_.summary.scaling == Scaling::kDelayed)
     make_bias_operand(l, 0, data<int32_t>(l.bias_operand), 0);
+  if (l.node.op == Op::kBatchNorm) begin_batch_norm(l);
   if (!l.node.is_product()) {
     parallel(count_, int64_t(count_) * l.in.size() * 16, [&](int32_t s, int32_t worker) {
       if (l.node.op == Op::kLayerNorm) return forward_norm(l, s, worker);
+      if (l.node.has_groups_of_norms()) return forward_group_norm(l, s, worker);
       if (l.node.op == Op::kQuantize) return requantize(l.x, l.y, l.forward, l.out, s, worker);
       if (l.node.is_activation()) return forward_activation(l, s, worker);
       if (l.node.op == Op::kDropout) return drop(l, l.x, l.y, s);

@@ -51,7 +51,7 @@ int16_t middle_zero_point(CodeRange range, int32_t below, int32_t wanted) {
   return int16_t(range.low + below + (range.high - range.low - wanted) / 2);
 }
 
-/// A granule that holds -low .. high times `bound`; a LayerNorm's gamma is 1.
+/// A granule that holds -low .. high times `bound`; a norm's gamma is 1.
 void set_first_scale(const TensorView& weights, size_t granule, Scale bound, bool is_norm) {
   const CodeRange range = code_range(weights.format);
   const int32_t steps = range.high - range.low;
@@ -102,10 +102,10 @@ Refit refit_asym(Scale scale, Span span, const CodeView& view) {
 
 }  // namespace
 
-/// Values uniform in +-bound, or 1 in a LayerNorm, in granules that all have the same scale.
+/// Values uniform in +-bound, or 1 in a norm, in granules that all have the same scale.
 void Engine::initialize_granules(const LayerPlan& l, Scale bound, RandomKey key) {
   const TensorView weights = weight_view(l);
-  const bool is_norm = l.node.op == Op::kLayerNorm;
+  const bool is_norm = l.node.is_norm();
   const Scale largest = is_norm ? Scale{} : bound;
   const Scale unit = is_norm ? Scale{} : bound / Scale::normalized(32767, 0);
   const int32_t each = int32_t(weights.granule_elements());

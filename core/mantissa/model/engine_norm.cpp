@@ -1,4 +1,4 @@
-// LayerNorm in the engine: step by step of each sample, forward, backward, and the gradient of gamma and beta.
+// LayerNorm in the engine: step by step of each sample, forward, backward; and the gradient of gamma and beta of all norms.
 #include "mantissa/model/engine-inl.hpp"
 
 namespace mantissa {
@@ -6,8 +6,7 @@ namespace mantissa {
 /// One unit of a weight gradient's integer sums.
 Scale Engine::gradient_unit(const LayerPlan& l, int32_t sample) const {
   const Scale dy = wire_scale(l.dy, sample);
-  return l.node.op == Op::kLayerNorm ? dy.shifted(-normalized_bits(l.in.channels))
-                                     : dy * wire_scale(l.x, sample);
+  return l.node.is_norm() ? dy.shifted(-norm_bits(l)) : dy * wire_scale(l.x, sample);
 }
 
 NormStep Engine::norm_step(const LayerPlan& l, int32_t sample, int32_t step, int32_t worker) const {
@@ -72,13 +71,12 @@ void Engine::backward_norm(const LayerPlan& l, int32_t sample, int32_t worker) {
       errors(step, at(data<>(l.dx.tensor, sample), dxt.element, ptrdiff_t(step) * n));
     return;
   }
-  constexpr int32_t kCommonBits = 24;
   const auto in_common_unit = [](const NormSeen& seen) {
     return seen.largest == 0 ? 0
-                             : whole(Scale::normalized(seen.largest, 0) * seen.inverse.shifted(kCommonBits));
+                             : whole(Scale::normalized(seen.largest, 0) * seen.inverse.shifted(kErrorBits));
   };
   void* sums = data<>(l.backward.tile, worker);
-  const Scale common = backward_unit(l, sample), unit = common.shifted(kCommonBits);
+  const Scale common = backward_unit(l, sample), unit = common.shifted(kErrorBits);
   if (is_dynamic(l.dx)) {
     uint64_t largest = 0;
     for (int32_t step = 0; step < l.in.steps; ++step) {
@@ -118,9 +116,13 @@ void Engine::norm_gradient_rows(const LayerPlan& l, int32_t worker) {
   for (int32_t s = 0; s < count_; ++s) {
     const void* dy = data<>(l.dy.tensor, s);
     if (dynamic) clear(sums, size_t(n) * element_bytes(element));
-    for (int32_t step = 0; step < l.in.steps; ++step)
-      kernels_->norm_gradient({norm_step(l, s, step, worker), at(dy, dyt.element, ptrdiff_t(step) * n),
-                               dyt.element, sums, element});
+    if (l.node.has_groups_of_norms()) {
+      group_gradient_rows(l, s, sums);
+    } else {
+      for (int32_t step = 0; step < l.in.steps; ++step)
+        kernels_->norm_gradient({norm_step(l, s, step, worker), at(dy, dyt.element, ptrdiff_t(step) * n),
+                                 dyt.element, sums, element});
+    }
     if (dynamic)
       kernels_->add_scaled({sums, element, gradient_unit(l, s).to_float(), static_cast<float*>(total), n});
     if (l.bias < 0) continue;

@@ -25,6 +25,8 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   bool max = false, average = false, max_error = false, average_error = false, overlap = false;
   bool norm = false, norm_error = false, norm_trains = false;
   bool joins = false;
+  bool group = false, statistics = false, group_error = false, group_sums = false, group_trains = false;
+  bool running = false, follows = false;
   bool curve = false, curve_error = false, drops = false;
   bool kept = false, granules = false, depthwise = false, depthwise_trains = false;
   bool integer_update = false, float_update = false, float_weights = false, coded_gradient = false;
@@ -37,6 +39,14 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
     norm_error |= is_norm && l.passes_error;
     norm_trains |= is_norm && l.trains;
     joins |= l.node.takes_two() || l.sums_errors;
+    const bool is_group = l.node.has_groups_of_norms(), follows_batch = l.follows_batch;
+    group |= is_group;
+    statistics |= is_group && (l.node.op == Op::kGroupNorm || follows_batch);
+    group_error |= is_group && l.passes_error;
+    group_sums |= is_group && l.passes_error && (l.node.op == Op::kGroupNorm || follows_batch);
+    group_trains |= is_group && l.trains;
+    running |= l.node.op == Op::kBatchNorm;
+    follows |= follows_batch;
     curve |= l.node.is_activation();
     curve_error |= l.node.is_activation() && l.passes_error;
     drops |= l.node.op == Op::kDropout;
@@ -74,6 +84,13 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   body(k.norm_forward, norm);
   body(k.norm_backward, norm_error);
   body(k.norm_gradient, norm_trains);
+  body(k.group_forward, group);
+  body(k.group_moments, statistics);
+  body(k.group_errors, group_sums);
+  body(k.group_backward, group_error);
+  body(k.group_gradient, group_trains);
+  body(k.read_running, running);
+  body(k.update_running, follows);
   body(k.activation_forward, curve);
   body(k.activation_backward, curve_error);
   body(k.drop_elements, drops && plan.summary.mode == PlanMode::kTrain);

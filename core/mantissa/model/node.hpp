@@ -39,6 +39,8 @@ enum class Op : uint8_t {
   kDropout,
   kAdd,
   kConcat,
+  kGroupNorm,
+  kBatchNorm,
 };
 enum class Loss : uint8_t { kCrossEntropy, kMse, kL1, kHuber, kBce };
 /// What the losses of a batch add up to; with kMean also what those of a sample's outputs do, where it has more than one.
@@ -136,11 +138,12 @@ struct Node {
   Training training = Training::kTrainable;
   Output output = Output::kCodes;
   WireSetting activation = {}, error = {};  ///< Quantize
-  float epsilon = 0.0f;                     ///< LayerNorm
+  float epsilon = 0.0f;                     ///< of norms
   float slope = 0.0f;                       ///< LeakyReLU
   float drop = 0.0f;                        ///< Dropout: probability
   int32_t input = kLayerBefore;             ///< an earlier layer
   int32_t other = kLayerBefore;             ///< Add, Concat: the second one
+  float momentum = 0.0f;                    ///< BatchNorm: share of a batch in running statistics
 
   constexpr bool operator==(const Node&) const = default;
   /// The same layer, reading the outputs of layer `number`, counted from 0, or of the model's input.
@@ -154,7 +157,10 @@ struct Node {
   constexpr bool is_product() const {
     return op == Op::kLinear || op == Op::kConv1d || op == Op::kConvTranspose1d || op == Op::kConv2d;
   }
-  constexpr bool has_parameters() const { return is_product() || op == Op::kLayerNorm; }
+  /// Whether statistics are those of groups of channels over many steps; those of a LayerNorm are of one step.
+  constexpr bool has_groups_of_norms() const { return op == Op::kGroupNorm || op == Op::kBatchNorm; }
+  constexpr bool is_norm() const { return op == Op::kLayerNorm || has_groups_of_norms(); }
+  constexpr bool has_parameters() const { return is_product() || is_norm(); }
   constexpr bool is_average() const {
     return op == Op::kAvgPool1d || op == Op::kAvgPool2d || op == Op::kGlobalAvgPool1d;
   }
@@ -291,6 +297,36 @@ struct LayerNormOptions {
 };
 constexpr Node layer_norm(LayerNormOptions o = {}) {
   return {.op = Op::kLayerNorm, .bias = o.bias, .training = o.training, .epsilon = o.epsilon};
+}
+
+/// The same, mean and variance being those of a group of channels / groups neighbours over all steps of a sample. One channel in each
+/// group makes an InstanceNorm.  Source: Wu, He, Group Normalization; PyTorch's GroupNorm.
+struct GroupNormOptions {
+  int32_t groups = 1;  ///< divides the channels
+  float epsilon = 1e-5f;
+  Bias bias = Bias::kPerOutput;  ///< beta
+  Training training = Training::kTrainable;
+};
+constexpr Node group_norm(GroupNormOptions o = {}) {
+  return {
+      .op = Op::kGroupNorm, .groups = o.groups, .bias = o.bias, .training = o.training, .epsilon = o.epsilon};
+}
+
+/// The same, mean and variance being those of a channel over all steps and samples of a batch, which must be in memory at once. They
+/// make running statistics, too, by which evaluation normalizes; so does training where the layer is frozen.
+/// Source: Ioffe, Szegedy, Batch Normalization; PyTorch's BatchNorm1d and BatchNorm2d.
+struct BatchNormOptions {
+  float epsilon = 1e-5f;
+  float momentum = 0.1f;         ///< share of a batch in running statistics, 0 to 1
+  Bias bias = Bias::kPerOutput;  ///< beta
+  Training training = Training::kTrainable;
+};
+constexpr Node batch_norm(BatchNormOptions o = {}) {
+  return {.op = Op::kBatchNorm,
+          .bias = o.bias,
+          .training = o.training,
+          .epsilon = o.epsilon,
+          .momentum = o.momentum};
 }
 
 /// Another format, scale or rounding: of the wire forward, of its error backward. Behind a layer that makes sums (a ReLU may be

@@ -35,6 +35,8 @@ enum class Role : uint8_t {
   kScales,          ///< states of all scales
   kCounters,        ///< what each thread has seen
   kSample,          ///< float32 samples before they are codes
+  kMoments,         ///< statistics of norms, from forward to the gradient
+  kRunning,         ///< running statistics: means of channels, then variances
 };
 
 /// How stored weights become operands.
@@ -98,6 +100,8 @@ struct Wire {
   Format format;           ///< in which it is kept; else the operand's
   bool shared = false;     ///< several layers read the tensor, so nothing is done in place
 
+  /// Whether each sample has a scale of its own.
+  constexpr bool has_scales_of_samples() const { return scaling == Scaling::kDynamic && !fixed && slot >= 0; }
   /// Whether its scale follows what the wire carries, apart from the wire it comes from.
   constexpr bool has_own_scale(const Wire& source) const {
     return slot >= 0 && slot != source.slot && !fixed;
@@ -147,6 +151,9 @@ struct LayerPlan {
   int16_t weight_gradient_slot = -1,
           bias_gradient_slot = -1;  ///< of codes on fixed grids: to count what saturates
   int16_t normalized = -1;          ///< LayerNorm: a step's normalized codes
+  int16_t moments = -1;             ///< of groups of each sample, or of channels
+  int16_t running = -1;             ///< BatchNorm
+  bool follows_batch = false;       ///< BatchNorm: trains with statistics of the batch
   int16_t float_tile = -1;          ///< float sums beside integer ones: a fused update with dynamic scales
   int32_t logits_shift = 0;         ///< bits dropped from 64-bit logits
   int32_t gradient_shift = 0;       ///< bits dropped from 64-bit gradient sums before the update
@@ -174,7 +181,7 @@ struct LayerPlan {
   constexpr int32_t gradient_steps() const { return node.is_transposed() ? in.steps : out.steps; }
   /// Whether channels do not mix, one output for each input.
   constexpr bool is_depthwise() const {
-    return node.groups > 1 && node.groups == in.channels && node.groups == node.outputs;
+    return node.is_product() && node.groups > 1 && node.groups == in.channels && node.groups == node.outputs;
   }
   /// Whether the taps of a window are one run of memory.
   constexpr bool flat_window() const { return node.dilation == 1 && node.groups == 1; }
@@ -214,7 +221,7 @@ enum class Reduction : uint8_t {
   kGradient,
   kBiasGradient,
   kPool,
-  kNorm,          ///< channels less their mean, times their number
+  kNorm,          ///< elements less their mean, times their number
   kNormSquares,   ///< what the deviation is the root of
   kNormBackward,  ///< errors less what mean and deviation take of them
   kSlope,         ///< a code, or an error, times the slope of an activation

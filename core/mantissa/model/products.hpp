@@ -161,14 +161,14 @@ constexpr Error make_backward(Draft& d, int32_t i, LayerPlan& l) {
   return {};
 }
 
-/// Weights and biases apart: codes between micro-batches, each row of the weights with a grid of its own. A LayerNorm has
+/// Weights and biases apart: codes between micro-batches, each row of the weights with a grid of its own. A norm has
 /// one weight per row, and one grid.
 constexpr void make_coded_gradients(Draft& d, int32_t i, LayerPlan& l) {
   const bool counts = d.recipe.gradient_accumulation == GradientAccumulation::kFixed;
   int64_t grids = 0;
   if (l.coded_weight_gradient) {
     Format format = l.formats.gradient;
-    format.group = l.node.op == Op::kLayerNorm ? 0 : kPerChannel;
+    format.group = l.node.is_norm() ? 0 : kPerChannel;
     l.weight_gradient = d.add_tensor(Role::kWeightGradient, i, format, l.weights);
     grids += int64_t(granules(format, size_t(l.weights), size_t(l.weight_rows())));
     if (counts) l.weight_gradient_slot = d.new_slot();
@@ -194,8 +194,7 @@ constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
   const int64_t bias_terms = int64_t(l.out.steps) * samples(l.coded_bias_gradient);
   if (terms > INT32_MAX || bias_terms > INT32_MAX)
     return {.code = ErrorCode::kBadBatch, .layer = int16_t(i), .found = d.options.batch};
-  const int32_t x_max =
-      l.node.op == Op::kLayerNorm && !d.summary.is_float ? kLargestNormalized : d.max_code(l.x);
+  const int32_t x_max = l.node.is_norm() && !d.summary.is_float ? kLargestNormalized : d.max_code(l.x);
   if (Error e = add_proof(d, Reduction::kGradient, i, int32_t(terms), d.max_code(l.dy), x_max, 0, l.gradient))
     return e;
   ProductPlan bias_product;
@@ -218,7 +217,7 @@ constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
   const bool is_linear = l.node.op == Op::kLinear;
   const int64_t row_bytes = int64_t(l.fan_in) * int64_t(element_bytes(l.gradient.accumulator));
   const int32_t rows =
-      l.node.op == Op::kLayerNorm
+      l.node.is_norm()
           ? l.node.outputs  // a step's statistics are made once for all of its channels
           : rows_that_fit(d, row_bytes, (l.weight_rows() + d.options.threads - 1) / d.options.threads);
   l.gradient.tile_rows = rows;
@@ -236,7 +235,7 @@ constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
       l.float_tile =
           d.add_tensor(Role::kTile, i, float32_format(), int64_t(rows) * l.fan_in, d.options.threads);
   }
-  if (l.node.op == Op::kLayerNorm) return {};
+  if (l.node.is_norm()) return {};
   const bool flat = l.flat_window();
   const int32_t inner = is_linear        ? (d.dynamic() && !d.summary.is_float ? 1 : d.options.micro_batch)
                         : l.node.is_2d() ? l.out.row()
@@ -266,6 +265,16 @@ constexpr Error make_pool(Draft& d, int32_t i, LayerPlan& l, bool averages) {
   return {};
 }
 
+/// Normalized codes times gamma, and beta.
+constexpr Error make_norm_forward(Draft& d, int32_t i, LayerPlan& l) {
+  const int32_t gamma = d.summary.is_float ? 0 : largest_weight(l.formats);
+  const int64_t room = l.bias >= 0 ? kBiasRoom : 0;
+  if (Error e = add_proof(d, Reduction::kForward, i, 1, kLargestNormalized, gamma, room, l.forward)) return e;
+  l.bias_limit = int32_t(kInt32Max - int64_t(kLargestNormalized) * gamma);
+  if (i != d.logits_layer) add_tile(d, i, l.forward, l.in.channels, l.out.steps, d.stages(l.y));
+  return {};
+}
+
 /// Sums of codes less their mean in 32 bits, of squares in 64; what comes of gamma is one product per channel.
 constexpr Error make_layer_norm(Draft& d, int32_t i, LayerPlan& l) {
   const int32_t channels = l.in.channels, x_max = d.max_code(l.x);
@@ -279,17 +288,42 @@ constexpr Error make_layer_norm(Draft& d, int32_t i, LayerPlan& l) {
     prove_norm_squares(d, i, channels, x_max);
     l.normalized = d.add_tensor(Role::kTile, i, sym_format(16), channels, d.options.threads);
   }
-  const int32_t gamma = d.summary.is_float ? 0 : largest_weight(l.formats);
-  const int64_t room = l.bias >= 0 ? kBiasRoom : 0;
-  if (Error e = add_proof(d, Reduction::kForward, i, 1, kLargestNormalized, gamma, room, l.forward)) return e;
-  l.bias_limit = int32_t(kInt32Max - int64_t(kLargestNormalized) * gamma);
-  if (i != d.logits_layer) add_tile(d, i, l.forward, channels, l.out.steps, d.stages(l.y));
+  if (Error e = make_norm_forward(d, i, l)) return e;
   if (l.passes_error && !d.summary.is_float) {
+    const int32_t gamma = largest_weight(l.formats);
     if (Error e = prove_norm_backward(d, i, channels, d.max_code(l.dy), gamma)) return e;
     l.backward = {.accumulator = Element::kInt64, .tile_rows = 1};
     l.backward.tile = d.add_tensor(Role::kTile, i, sym_int32_format(), channels, d.options.threads);
     d.tensor(l.backward.tile).element = Element::kInt64;
   }
+  return {};
+}
+
+/// Statistics of groups over many steps. Those of a batch of samples with scales of their own are of codes in a common unit.
+constexpr Error make_group_norm(Draft& d, int32_t i, LayerPlan& l) {
+  if (Error e = check_batch_norm(d, i, l)) return e;
+  add_statistics(d, i, l);
+  const bool is_group = l.node.op == Op::kGroupNorm;
+  const int64_t n = is_group || l.follows_batch ? norm_elements(l, d.options.batch) : 1;
+  if (!d.summary.is_float && n > 1) {
+    const bool is_common = !is_group && l.x.has_scales_of_samples();
+    const int32_t bits = d.tensor(l.x.tensor).format.bits;
+    const int32_t x_max = is_common ? (1 << (common_norm_bits(n, bits) - 1)) - 1 : d.max_code(l.x);
+    if (x_max > largest_norm_code(n)) return group_too_wide(i, n, largest_norm_code(x_max));
+    ProductPlan deviation;
+    if (Error e = add_proof(d, Reduction::kNorm, i, int32_t(n), 2 * x_max, 1, 0, deviation)) return e;
+    prove_norm_squares(d, i, int32_t(n), x_max);
+  }
+  l.gradient.tile_rows = l.in.channels;
+  if (Error e = make_norm_forward(d, i, l)) return e;
+  if (!l.passes_error) return {};
+  if (!d.summary.is_float) {
+    const bool is_common = l.follows_batch && l.dy.has_scales_of_samples();
+    const int32_t dy_max = is_common ? (1 << (kCommonBits - 1)) - 1 : d.max_code(l.dy);
+    if (Error e = prove_group_backward(d, i, n, dy_max, largest_weight(l.formats))) return e;
+    l.backward.accumulator = Element::kInt64;
+  }
+  add_tile(d, i, l.backward, l.in.channels, l.in.steps, d.stages(l.dx));
   return {};
 }
 
@@ -353,8 +387,8 @@ constexpr Error make_products(Draft& d) {
   for (int32_t i = 0; i < d.count(); ++i) {
     LayerPlan& l = d.layer(i);
     Error e{};
-    if (l.node.op == Op::kLayerNorm) {
-      e = make_layer_norm(d, i, l);
+    if (l.node.is_norm()) {
+      e = l.node.op == Op::kLayerNorm ? make_layer_norm(d, i, l) : make_group_norm(d, i, l);
       if (!e && l.trains) e = make_gradient(d, i, l);
     } else if (l.node.op == Op::kQuantize) {
       make_quantize(d, i, l);

@@ -172,6 +172,22 @@ constexpr Error infer_join(LayerPlan& layer) {
   return x.channels == z.channels ? Error{} : differ(Detail::kAddChannels, z.channels, x.channels);
 }
 
+constexpr Error infer_group_norm(LayerPlan& layer) {
+  const int32_t groups = layer.node.groups;
+  if (groups < 1 || layer.in.channels % groups != 0)
+    return {.code = ErrorCode::kBadGroups, .found = groups, .limit = layer.in.channels};
+  const Error e = infer_layer_norm(layer);
+  layer.node.groups = groups;
+  return e;
+}
+
+constexpr Error infer_batch_norm(LayerPlan& layer) {
+  const float momentum = layer.node.momentum;
+  if (!(momentum >= 0.0f && momentum <= 1.0f))
+    return {.code = ErrorCode::kUnsupported, .detail = Detail::kNormMomentum};
+  return infer_layer_norm(layer);
+}
+
 constexpr Error infer_leaky_relu(LayerPlan& layer) {
   const float slope = layer.node.slope;
   if (!(slope >= 0.0f && slope <= 1.0f)) return {.code = ErrorCode::kUnsupported, .detail = Detail::kSlope};
@@ -205,6 +221,8 @@ constexpr Error infer_shape(LayerPlan& layer) {
     case Op::kAvgPool2d:
     case Op::kGlobalAvgPool1d: return shapes::infer_pool(layer);
     case Op::kLayerNorm: return shapes::infer_layer_norm(layer);
+    case Op::kGroupNorm: return shapes::infer_group_norm(layer);
+    case Op::kBatchNorm: return shapes::infer_batch_norm(layer);
     case Op::kLeakyRelu: return shapes::infer_leaky_relu(layer);
     case Op::kDropout: return shapes::infer_dropout(layer);
     case Op::kAdd:

@@ -15,14 +15,14 @@ constexpr void add_forward_step(Draft& d, int32_t i) {
   const int32_t step = add_step(d, StepKind::kForward, i);
   if (l.node.takes_two()) d.touch(wire_of(d, l.other).tensor, step);
   for (int16_t id : {l.x.tensor, l.y.tensor, l.y.kept, l.y.kept_scales, l.forward.tile, l.forward.packed,
-                     l.forward.window, l.bias_operand, l.weight_operand, l.normalized})
+                     l.forward.window, l.bias_operand, l.weight_operand, l.normalized, l.moments})
     d.touch(id, step);
 }
 
 constexpr bool backward_reads_input(const LayerPlan& l) {
   if (l.node.op == Op::kDropout) return false;
   if (l.node.takes_two()) return l.relu_input && l.passes_error;
-  return l.relu_input || l.node.is_max_pool() || l.node.op == Op::kLayerNorm || l.node.op == Op::kLeakyRelu ||
+  return l.relu_input || l.node.is_max_pool() || l.node.is_norm() || l.node.op == Op::kLeakyRelu ||
          l.node.op == Op::kRelu6;
 }
 
@@ -33,7 +33,7 @@ constexpr void add_backward_step(Draft& d, int32_t i) {
   LayerPlan& l = d.layer(i);
   const int32_t step = add_step(d, StepKind::kBackward, i);
   for (int16_t id : {l.dy.tensor, l.dx.tensor, l.dz.tensor, l.dx.kept, l.dx.kept_scales, l.backward.tile,
-                     l.backward.packed, l.backward.window, l.weight_operand, l.normalized})
+                     l.backward.packed, l.backward.window, l.weight_operand, l.normalized, l.moments})
     d.touch(id, step);
   if (backward_reads_input(l)) d.touch(l.x.tensor, step);
   if (backward_reads_other(l)) d.touch(wire_of(d, l.other).tensor, step);
@@ -64,7 +64,7 @@ constexpr void add_gradient_step(Draft& d, int32_t i) {
   const int32_t step = add_step(d, StepKind::kGradient, i);
   for (int16_t id :
        {l.dy.tensor, l.x.tensor, l.gradient.tile, l.gradient.packed, l.gradient.window, l.float_tile,
-        l.weight_gradient, l.bias_gradient, l.bias_sums, l.gradient_scales, l.normalized})
+        l.weight_gradient, l.bias_gradient, l.bias_sums, l.gradient_scales, l.normalized, l.moments})
     d.touch(id, step);
 }
 
@@ -72,7 +72,8 @@ constexpr void add_gradient_step(Draft& d, int32_t i) {
 constexpr void hold_durable(Draft& d) {
   for (int32_t i = 0; i < d.count(); ++i) {
     const LayerPlan& l = d.layer(i);
-    for (int16_t id : {l.weight, l.bias, l.weight_scales, l.weight_momentum, l.bias_momentum}) d.hold(id);
+    for (int16_t id : {l.weight, l.bias, l.weight_scales, l.weight_momentum, l.bias_momentum, l.running})
+      d.hold(id);
     if (d.summary.fused_update) continue;
     d.hold(l.weight_operand);
     d.hold(l.weight_gradient);

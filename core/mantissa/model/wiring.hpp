@@ -186,6 +186,7 @@ constexpr Error make_layers(Draft& d) {
         l.node.op == Op::kFlatten || l.node.op == Op::kQuantize || l.node.op == Op::kDropout;
     l.positive = l.node.op == Op::kRelu || (keeps_zeros && l.relu_input);
     l.trains = d.training() && l.node.has_parameters() && l.node.training == Training::kTrainable;
+    l.follows_batch = l.trains && l.node.op == Op::kBatchNorm;
     const bool joins_sums = l.node.op == Op::kRelu && takes_relu(d, l.source);
     l.fused = l.fused || l.node.op == Op::kFlatten || joins_sums;
     if (joins_sums) d.layer(l.source).relu_output = true;

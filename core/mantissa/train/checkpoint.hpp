@@ -60,7 +60,7 @@ constexpr uint32_t body_offset(uint32_t unit) { return rounded_up(kHeaderBytes, 
 template <class Visit>
 constexpr bool for_each_tensor(const PlanView& plan, Visit&& visit) {
   for (const LayerPlan& l : plan.layers)
-    for (int16_t tensor : {l.weight, l.bias, l.weight_scales, l.weight_momentum, l.bias_momentum})
+    for (int16_t tensor : {l.weight, l.bias, l.weight_scales, l.weight_momentum, l.bias_momentum, l.running})
       if (tensor >= 0 && !visit(tensor)) return false;
   return visit(plan.summary.scales_tensor);
 }
@@ -92,8 +92,8 @@ constexpr void add_setting(Hash& hash, const WireSetting& setting) {
 
 constexpr void add_node(Hash& hash, const Node& node) {
   const auto& [op, outputs, kernel, stride, dilation, groups, padding, pad_left, pad_right, output_padding,
-               vertical, bias, training, output, activation, error, epsilon, slope, drop, input, other] =
-      node;
+               vertical, bias, training, output, activation, error, epsilon, slope, drop, input, other,
+               momentum] = node;
   for (int32_t field : {int32_t(op), outputs, kernel, stride, dilation, groups, int32_t(padding), pad_left,
                         pad_right, int32_t(bias), int32_t(training), int32_t(output)})
     hash.add_u32(uint32_t(field));
@@ -106,6 +106,7 @@ constexpr void add_node(Hash& hash, const Node& node) {
   if (op == Op::kDropout) hash.add_u32(std::bit_cast<uint32_t>(drop));
   if (input != kLayerBefore) hash.add_u32(uint32_t(input));
   if (node.takes_two()) hash.add_u32(uint32_t(other));
+  if (op == Op::kBatchNorm) hash.add_u32(std::bit_cast<uint32_t>(momentum));
   for (const WireSetting& s : {activation, error}) add_setting(hash, s);
 }
 
