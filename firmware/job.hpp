@@ -11,7 +11,7 @@
 
 namespace mantissa::firmware {
 
-inline constexpr char kJobMagic[16] = "mantissa job 4\0";
+inline constexpr char kJobMagic[16] = "mantissa job 5\0";
 inline constexpr uint32_t kJobBytes = 24 * 1024;  ///< room in flash, header and arrays
 
 /// Sizes of what is copied as it lies in memory; see job_layout().
@@ -68,6 +68,7 @@ constexpr JobLayout job_layout() { return {sizeof(Job), sizeof(LayerPlan), sizeo
 struct EpochSum {
   int64_t loss_q24 = 0;
   int64_t correct = 0;
+  int64_t weight = 0;  ///< as BatchResult's: the mean loss is loss_q24 2^15 / weight
 };
 
 /// What comes back, before the sums of the epochs and the arena byte by byte. It is written last: the result

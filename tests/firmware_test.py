@@ -100,7 +100,7 @@ class Firmware(unittest.TestCase):
             done = self.emulate()
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             self.assertRegex(done.stdout, r"\Aepoch 1 loss \d\.\d{4} correct \d+ of 40\nepoch 2 loss .* of 40\n\Z")
-            self.assertEqual((self.work / "result.bin").read_bytes()[:16], b"mantissa job 4\0\0")
+            self.assertEqual((self.work / "result.bin").read_bytes()[:16], b"mantissa job 5\0\0")
 
     def test_without_a_job(self):
         for board, core in BOARDS.items():
