@@ -63,6 +63,7 @@ Gradients gradients(const NamedModel& m, const Recipe& recipe) {
   for (RealLayer& l : net.layers) {
     // e^-x is off by up to 2^-22.
     g.terms += 2 * l.plan.fan_in + l.plan.out.steps + (l.plan.node.is_bounded() ? 8 : 2);
+    if (l.plan.node.op == Op::kSoftmax) g.terms += 4 * l.plan.in.channels;
     if (!l.plan.trains) continue;
     const auto append = [&](std::vector<double>& parameters, int16_t tensor, int16_t slot) {
       if (parameters.empty()) return;
@@ -167,6 +168,7 @@ bool set_errors(RealNetwork& net, const Engine& engine, const Recipe& recipe, in
       if (largest(l.biases) > unit * (l.plan.bias_limit / 2)) return false;
     }
     if (l.plan.node.op == Op::kRelu6) l.error.bias = unit / 2;
+    if (l.plan.node.is_average() && !l.plan.windows.are_equal()) l.error.bias = unit * 1.5;
     if (y.role == Role::kLogits)
       l.error.value = l.plan.logits_shift > 0 ? unit * std::ldexp(0.5, l.plan.logits_shift) : 0;
     else if (!l.plan.node.is_max_pool())

@@ -28,6 +28,9 @@ inline constexpr Named<Op> kOps[] = {
     {"sigmoid", Op::kSigmoid},
     {"tanh", Op::kTanh},
     {"dropout", Op::kDropout},
+    {"adaptive_avg_pool1d", Op::kAdaptiveAvgPool1d},
+    {"adaptive_avg_pool2d", Op::kAdaptiveAvgPool2d},
+    {"softmax", Op::kSoftmax},
 };
 
 /// kExplicit is written as numbers.

@@ -30,6 +30,8 @@ std::string_view reduction_name(Reduction reduction) {
     case Reduction::kNormSquares: return "norm, squares";
     case Reduction::kNormBackward: return "norm, backward";
     case Reduction::kSlope: return "slope";
+    case Reduction::kWindowShare: return "pool, shared unit";
+    case Reduction::kSoftmax: return "softmax, backward";
   }
   return "";
 }

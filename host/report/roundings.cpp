@@ -8,6 +8,7 @@
 #include "host/report/proof_text.hpp"
 #include "mantissa/kernels/layer_norm.hpp"
 #include "mantissa/model/formats.hpp"
+#include "mantissa/model/window_shares.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -110,6 +111,9 @@ class Walk {
     const LayerPlan& l = plan_.layers[i];
     if (l.node.has_parameters()) add_parameters(i);
     const Reduction reduction = l.node.is_average() ? Reduction::kPool : Reduction::kForward;
+    if (l.node.is_average() && !l.windows.are_equal())
+      add("forward", name(i, "averages"), sums(i, Reduction::kPool), "int32", kHalfAway,
+          fmt::format("1/{} of the codes", average_divisor(l.windows, max_code(l.x))));
     if (l.node.makes_sums() && is_logits(l.y) && l.logits_shift > 0)
       add("forward", name(i, "logits"), sums(i, reduction), "int32", kHalfUp,
           fmt::format("2^{} of the sums", l.logits_shift));
@@ -148,9 +152,13 @@ class Walk {
       return add_wire("backward", where, sums(i, Reduction::kNormBackward), l.dx);
     }
     if (l.node.op == Op::kQuantize) return add_wire("backward", where, format_of(l.dy), l.dx);
-    const Reduction reduction = l.node.has_parameters()  ? Reduction::kBackward
-                                : l.node.is_activation() ? Reduction::kSlope
-                                                         : Reduction::kPool;
+    if (!l.windows.are_equal())
+      add("backward", name(i, "shares of errors"), format_of(l.dy), "int32", kHalfAway,
+          fmt::format("1/{} of the codes", spread_divisor(l.windows, max_code(l.dy))));
+    const Reduction reduction = l.node.has_parameters()     ? Reduction::kBackward
+                                : l.node.op == Op::kSoftmax ? Reduction::kSoftmax
+                                : l.node.is_activation()    ? Reduction::kSlope
+                                                            : Reduction::kPool;
     add_wire("backward", where, sums(i, reduction, true), l.dx);
   }
 

@@ -12,6 +12,7 @@
 #include "mantissa/kernels/softmax.hpp"
 #include "mantissa/kernels/sums.hpp"
 #include "mantissa/kernels/update.hpp"
+#include "mantissa/kernels/window_shares.hpp"
 
 namespace mantissa {
 
@@ -28,6 +29,8 @@ struct Kernels {
   void (*window_sums)(const WindowSums&) = nullptr;
   void (*spread)(const Spread&) = nullptr;
   void (*overlap_sums)(const OverlapSums&) = nullptr;
+  void (*share_sums)(const ShareSums&) = nullptr;
+  void (*spread_shares)(const SpreadShares&) = nullptr;
   UpdateSeen (*update_integer)(const IntegerUpdate&) = nullptr;
   UpdateSeen (*update_float)(const FloatUpdate&) = nullptr;
   void (*join_gradient)(const JoinGradient&) = nullptr;
@@ -43,6 +46,8 @@ struct Kernels {
   void (*norm_gradient)(const NormGradient&) = nullptr;
   void (*activation_forward)(const ActivationForward&) = nullptr;
   void (*activation_backward)(const ActivationBackward&) = nullptr;
+  void (*softmax_forward)(const SoftmaxForward&) = nullptr;
+  void (*softmax_backward)(const SoftmaxBackward&) = nullptr;
   void (*drop_elements)(const DropElements&) = nullptr;
   KeptSeen (*keep_sums)(const KeepSums&) = nullptr;
   uint64_t (*read_kept)(const ReadKept&) = nullptr;
@@ -64,6 +69,8 @@ struct RefKernels {
   static void window_sums(const WindowSums& p);
   static void spread(const Spread& p);
   static void overlap_sums(const OverlapSums& p);
+  static void share_sums(const ShareSums& s);
+  static void spread_shares(const SpreadShares& s);
   static UpdateSeen update_integer(const IntegerUpdate& u);
   static UpdateSeen update_float(const FloatUpdate& u);
   static constexpr auto join_gradient = &mantissa::join_gradient;
@@ -79,6 +86,8 @@ struct RefKernels {
   static void norm_gradient(const NormGradient& g);
   static void activation_forward(const ActivationForward& f);
   static void activation_backward(const ActivationBackward& b);
+  static void softmax_forward(const SoftmaxForward& s);
+  static void softmax_backward(const SoftmaxBackward& s);
   static void drop_elements(const DropElements& d);
   static constexpr auto keep_sums = &mantissa::keep_sums;
   static constexpr auto read_kept = &mantissa::read_kept;
@@ -99,6 +108,8 @@ inline constexpr Kernels kernels_of = {
     .window_sums = Set::window_sums,
     .spread = Set::spread,
     .overlap_sums = Set::overlap_sums,
+    .share_sums = Set::share_sums,
+    .spread_shares = Set::spread_shares,
     .update_integer = Set::update_integer,
     .update_float = Set::update_float,
     .join_gradient = Set::join_gradient,
@@ -114,6 +125,8 @@ inline constexpr Kernels kernels_of = {
     .norm_gradient = Set::norm_gradient,
     .activation_forward = Set::activation_forward,
     .activation_backward = Set::activation_backward,
+    .softmax_forward = Set::softmax_forward,
+    .softmax_backward = Set::softmax_backward,
     .drop_elements = Set::drop_elements,
     .keep_sums = Set::keep_sums,
     .read_kept = Set::read_kept,

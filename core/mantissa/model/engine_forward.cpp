@@ -33,7 +33,9 @@ Scale Engine::forward_unit(const LayerPlan& l, int32_t sample) const {
   if (l.node.op == Op::kLayerNorm) return weight_scale(l).shifted(-normalized_bits(l.in.channels));
   if (l.node.op == Op::kQuantize || l.node.op == Op::kRelu6) return x;
   if (l.node.op == Op::kLeakyRelu) return x.shifted(-kSlopeBits);
-  return l.node.has_parameters() ? x * weight_scale(l) : x / Scale::normalized(uint32_t(l.node.window()), 0);
+  if (l.node.is_bounded()) return wire_scale(l.y, sample);
+  return l.node.has_parameters() ? x * weight_scale(l)
+                                 : x / Scale::normalized(uint32_t(forward_divisor(l)), 0);
 }
 
 void* Engine::scratch(const ProductPlan& product, int32_t operand, int32_t worker) const {
@@ -195,6 +197,7 @@ void Engine::run_forward(const LayerPlan& l) {
     parallel(count_, int64_t(count_) * l.in.size() * 16, [&](int32_t s, int32_t worker) {
       if (l.node.op == Op::kLayerNorm) return forward_norm(l, s, worker);
       if (l.node.op == Op::kQuantize) return requantize(l.x, l.y, l.forward, l.out, s, worker);
+      if (l.node.op == Op::kSoftmax) return forward_softmax(l, s);
       if (l.node.is_activation()) return forward_activation(l, s, worker);
       if (l.node.op == Op::kDropout) return drop(l, l.x, l.y, s);
       forward_pool(l, s, worker);
