@@ -132,7 +132,6 @@ nlohmann::ordered_json counts_json(const host::InstructionCounts& counts, const 
 std::string json_text(const Outcome& o, const host::BoardPlan& plan, const host::SavedModel& model,
                       const RunArguments& a, size_t samples) {
   const host::BoardMemory& m = plan.memory();
-  const auto n = static_cast<double>(samples) * (1 << 24);
   nlohmann::ordered_json j;
   j["model"] = model.description.name;
   j["recipe"] = model.recipe.name;
@@ -147,7 +146,8 @@ std::string json_text(const Outcome& o, const host::BoardPlan& plan, const host:
   j["steps"] = o.board.run.steps;
   j["train_loss"] = nlohmann::ordered_json::array();
   for (const firmware::EpochSum& e : o.board.epochs)
-    j["train_loss"].push_back(static_cast<double>(e.loss_q24) / n);
+    j["train_loss"].push_back(static_cast<double>(e.loss_q24) / (1 << 9) /
+                              static_cast<double>(std::max<int64_t>(e.weight, 1)));
   j["test_accuracy"] = o.test ? nlohmann::ordered_json(o.test->accuracy) : nlohmann::ordered_json();
   if (o.reconstruction) j["reconstruction"] = host::reconstruction_json(*o.reconstruction);
   j["saturated"] = o.board.run.saturated;

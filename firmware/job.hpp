@@ -76,6 +76,7 @@ constexpr JobLayout job_layout() { return {sizeof(Job), sizeof(LayerPlan), sizeo
 struct EpochSum {
   int64_t loss_q24 = 0;
   int64_t correct = 0;
+  int64_t weight = 0;  ///< as BatchResult's: the mean loss is loss_q24 2^15 / weight
 };
 
 /// What comes back, before the sums of the epochs and the arena byte by byte. It is written last: the result

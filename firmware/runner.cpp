@@ -181,6 +181,7 @@ class Training {
       const BatchResult result = engine_.accumulate(x, targets, 1);
       sum.loss_q24 += result.loss_q24;
       sum.correct += result.correct;
+      sum.weight += result.weight;
     }
     engine_.end_batch();
   }
@@ -202,9 +203,15 @@ class Training {
   InputFile samples_{job().samples_file}, labels_{job().labels_file}, order_{job().order_file};
 };
 
+/// Floored, in Q24. The remainder is below 2^15 for each sample, so it has room to be shifted.
+int64_t mean_loss(const EpochSum& sum) {
+  if (sum.weight <= 0) return 0;
+  return (sum.loss_q24 / sum.weight << 15) + (sum.loss_q24 % sum.weight << 15) / sum.weight;
+}
+
 void print_epoch(Console& console, uint32_t epoch, const EpochSum& sum) {
   console << "epoch " << epoch + 1 << " loss ";
-  console.q24(sum.loss_q24 / job().samples);
+  console.q24(mean_loss(sum));
   if (!is_own_target()) console << " correct " << uint32_t(sum.correct) << " of " << job().samples;
   console << "\n";
 }

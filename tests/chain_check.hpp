@@ -1,6 +1,6 @@
-// Networks with LayerNorm, Quantize, transposed convolutions and both losses, and wires and weights in all formats, against an independent implementation
+// Networks with LayerNorm, Quantize, transposed convolutions, pools and both losses, and wires and weights in all formats, against an independent implementation
 // in exact integers, bit for bit. Without heap, so that boards run it as hosts do. The numbers and the networks come from
-// tools/gold/chain.py, kept.py, transposed.py, images.py and graphs.py there.
+// tools/gold/chain.py, kept.py, transposed.py, images.py, graphs.py and pools.py.
 #pragma once
 #include "mantissa/model/engine.hpp"
 #include "mantissa/tensor/pack.hpp"
@@ -44,6 +44,7 @@ inline constexpr int32_t kChainBatch = 4, kChainBatches = 10;
 #include "tests/golden/graphs.inc"
 #include "tests/golden/images.inc"
 #include "tests/golden/kept.inc"
+#include "tests/golden/pools.inc"
 #include "tests/golden/transposed.inc"
 
 inline constexpr size_t kChainLayers = 7;
@@ -264,6 +265,49 @@ constexpr ChainNetwork kGraphNetworks[] = {
     {{kSignal, kThrice}},
     {{kSignal, kResidual}, with_wires(asym_format(8), asym_format(8))}};
 static_assert(std::size(kGraphNetworks) == std::size(kGraphChains));
+// Averages over windows of several sizes, Softmax, groups of transposed convolutions.
+constexpr Node kClasses = linear({.features = 4});
+constexpr Node kAdaptive[] = {conv1d({.channels = 8}),
+                              relu(),
+                              adaptive_avg_pool1d({.steps = 3}),
+                              conv1d({.channels = 8, .kernel = 2}),
+                              adaptive_avg_pool1d({.steps = 3}),
+                              flatten(),
+                              kClasses};
+constexpr Node kTiles[] = {conv2d({.channels = 6}),
+                           relu(),
+                           adaptive_avg_pool2d({.size = {3, 2}}),
+                           conv2d({.channels = 4}),
+                           adaptive_avg_pool2d({.size = {2, 2}}),
+                           flatten(),
+                           kClasses};
+constexpr Node kEven[] = {conv1d({.channels = 8, .kernel = 2}), adaptive_avg_pool1d({.steps = 2}), flatten(),
+                          kClasses};
+constexpr Node kInside[] = {conv1d({.channels = 8}),
+                            relu(),
+                            avg_pool1d({.kernel = 3, .stride = 2, .padding = 1, .divisor = Divisor::kInside}),
+                            conv1d({.channels = 8}),
+                            avg_pool1d({.kernel = 2, .padding = 1, .divisor = Divisor::kInside}),
+                            flatten(),
+                            kClasses};
+constexpr Node kFramed[] = {
+    conv2d({.channels = 6}),
+    avg_pool2d({.kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 1}, .divisor = Divisor::kInside}),
+    flatten(), kClasses};
+constexpr Node kShares[] = {kConv, relu(), softmax(), flatten(), kClasses, softmax()};
+constexpr Node kGrouped[] = {
+    kConv, relu(), conv_transpose1d({.channels = 6, .kernel = 4, .stride = 2, .padding = 1, .groups = 2}),
+    relu(), conv_transpose1d({.channels = 6, .kernel = 2, .padding = 1, .groups = 6})};
+constexpr ChainNetwork kPoolNetworks[] = {
+    {{kSignal, kAdaptive}},
+    {{kImage, kTiles}},
+    {{kSignal, kEven}},
+    {{kSignal, kInside}},
+    {{kImage, kFramed}},
+    {{kSignal, kAdaptive}, with_wires(asym_format(8), asym_format(7), Rounding::kStochastic)},
+    {{kSignal, kShares, Loss::kMse}},
+    {{kSignal, kGrouped, Loss::kMse}}};
+static_assert(std::size(kPoolNetworks) == std::size(kPoolChains));
 
 /// Where a run leaves the golden one: the step, and what differs there.
 struct ChainDifference {
@@ -433,9 +477,11 @@ void run_chains(ChainRun& memory, int32_t micro_batch, const Kernels& kernels, R
     report(kImageChains[i], run_chain(memory, kImageChains[i], kImageNetworks[i], micro_batch, kernels));
   for (size_t i = 0; i < std::size(kGraphChains); ++i)
     report(kGraphChains[i], run_chain(memory, kGraphChains[i], kGraphNetworks[i], micro_batch, kernels));
+  for (size_t i = 0; i < std::size(kPoolChains); ++i)
+    report(kPoolChains[i], run_chain(memory, kPoolChains[i], kPoolNetworks[i], micro_batch, kernels));
 }
 inline constexpr size_t kAllChains = std::size(kChains) + std::size(kKeptChains) +
                                      std::size(kTransposedChains) + std::size(kImageChains) +
-                                     std::size(kGraphChains);
+                                     std::size(kGraphChains) + std::size(kPoolChains);
 
 }  // namespace mantissa::test

@@ -196,6 +196,25 @@ class Device(unittest.TestCase):
                     done = run_program("train", *more, "--data", self.data)
                     self.assertEqual(re.search(r"weights hash +([0-9a-f]{16})", done.stdout)[1], r["weights_hash"])
 
+    def test_losses_are_means_over_the_weights_of_classes(self):
+        """As the host prints them, and the board itself."""
+        model = self.folder / "weighted.toml"
+        model.write_text(MODEL.replace('name = "waves"', 'name = "weighted"\nclass_weights = [0.25, 2.0, 1.0]'))
+        for recipe in ["int8", "float32"]:
+            for board in ["microbit", "netduinoplus2"]:
+                with self.subTest(recipe=recipe, board=board):
+                    r = self.results(board, "--recipe", recipe, "--batch", 4, model=model)
+                    host = self.folder / "host.json"
+                    run_program("train", model, "--data", self.data, "--recipe", recipe, "--batch", 4, "--json", host)
+                    expected = [epoch["loss"] for epoch in json.loads(host.read_text())["epochs"]]
+                    self.assertEqual(len(expected), 3)
+                    for found, wanted in zip(r["train_loss"], expected):
+                        self.assertAlmostEqual(found, wanted, delta=1e-6)
+                    printed = self.device(board, "--recipe", recipe, "--batch", 4, model=model).stdout
+                    printed = [float(x) for x in re.findall(r"(?m)^epoch \d+ loss ([\d.]+)", printed)]
+                    for found, wanted in zip(printed, expected, strict=True):
+                        self.assertAlmostEqual(found, wanted, delta=1e-3)
+
     def test_one_sample_at_a_time_and_without_momentum(self):
         for more in [["--batch", 1], ["--batch", 1, "--momentum", 0], ["--batch", 7, "--weight-decay", 0.01]]:
             for board in ["microbit", "netduinoplus2", "mps3-an547"]:

@@ -142,6 +142,41 @@ TEST(EqualPaths, AQuantizeBehindSumsIsTheirOneRounding) {
   }));
 }
 
+/// Windows that are equal have one divisor, whatever says where they are.
+TEST(EqualPaths, EqualWindowsAreThoseOfAnAveragePool) {
+  constexpr Divisor kInside = Divisor::kInside;
+  const Node square = conv2d({.channels = 4, .kernel = {2, 2}});
+  const std::vector<NamedModel> pairs[] = {
+      {{"average", {14, 3}, {kFirst, avg_pool1d({.kernel = 3}), relu(), flatten(), kLast}},
+       {"adaptive", {14, 3}, {kFirst, adaptive_avg_pool1d({.steps = 4}), relu(), flatten(), kLast}}},
+      {{"average of all", {14, 3}, {kFirst, relu(), global_avg_pool1d(), kLast}},
+       {"adaptive to one", {14, 3}, {kFirst, relu(), adaptive_avg_pool1d({.steps = 1}), kLast}}},
+      {{"average of an image",
+        image_shape(7, 5, 2),
+        {square, avg_pool2d({.kernel = {2, 4}}), flatten(), kLast}},
+       {"adaptive image",
+        image_shape(7, 5, 2),
+        {square, adaptive_avg_pool2d({.size = {3, 1}}), flatten(), kLast}}},
+      {{"no padding", {14, 3}, {kFirst, relu(), avg_pool1d({.kernel = 4, .stride = 3}), flatten(), kLast}},
+       {"of which none counts", {14, 3}, {kFirst, relu(), avg_pool1d({4, 3, 0, kInside}), flatten(), kLast}}},
+      {{"the whole signal", {14, 3}, {kFirst, avg_pool1d({.kernel = 12}), kLast}},
+       {"and padding", {14, 3}, {kFirst, avg_pool1d({14, 0, 1, kInside}), kLast}}}};
+  for (const std::vector<NamedModel>& pair : pairs)
+    for (const NamedRecipe& r : all_recipes()) {
+      const RunOptions o = {.batch = 6, .micro_batch = 2};
+      Trainer one(pair[0], r.recipe, o), other(pair[1], r.recipe, o);
+      const Toy toy(pair[0].input, 3, 4 * o.batch, 5);
+      for (int32_t first = 0; first < 4 * o.batch; first += o.batch) {
+        one.train(toy, first);
+        other.train(toy, first);
+      }
+      const Trained x = one.result(), y = other.result();
+      EXPECT_EQ(x.losses, y.losses) << pair[1].name << ", " << r.name;
+      EXPECT_EQ(x.parameters == y.parameters, true) << pair[1].name << ", " << r.name;
+      EXPECT_EQ(x.hash, y.hash) << pair[1].name << ", " << r.name;
+    }
+}
+
 /// A ReLU of sums before their rounding, and one of the codes of a pool: rounding keeps order and sign, and so does a maximum.
 TEST(EqualPaths, AReluFusedIntoSumsEqualsOneOfCodes) {
   EXPECT_TRUE(rc::check([] {

@@ -26,6 +26,7 @@ MANTISSA, BOARDS, COMPILERS = "", None, {}
 # (0 any, 1 float32, 2 integers), parts of products for int16 (Codes 2) or float32.
 KERNELS = {"finish_sums", "rescale_sums", "column_sums", "max_pool", "update_integer", "quantize_floats"}
 ECG_KERNELS, WAVES_KERNELS = KERNELS | {"max_pool_backward"}, KERNELS | {"overlap_sums", "window_sums", "spread"}
+POOLS_KERNELS = KERNELS - {"max_pool"} | {"window_sums", "share_sums", "spread_shares", "softmax_forward", "softmax_backward"}
 NOT_FOR_INT8 = re.compile(r"Operands\)[012]|exp_float|log_float|"
                           r"(?:multiply_\w+|add_products|finish_rows|rescale_rows|quantize|max_pool_of)<[^(]*(?:float|short)|"
                           r"(?:pack_along|pack_across|multiply_vector|multiply_across)<\(mantissa::Codes\)2")
@@ -76,6 +77,17 @@ batch = 4
 lr = 0.02
 momentum = 0.9
 schedule = "linear"
+"""
+POOLS = """name = "pools"
+input = { steps = 128, channels = 1 }
+layer = [
+  { type = "conv1d", channels = 4, kernel = 8, stride = 4 }, { type = "relu" },
+  { type = "avg_pool1d", kernel = 3, stride = 2, padding = 1, count_include_pad = false },
+  { type = "conv_transpose1d", channels = 6, kernel = 3, stride = 2, groups = 2 }, { type = "softmax" },
+  { type = "adaptive_avg_pool1d", steps = 7 }, { type = "flatten" },
+  { type = "linear", features = 5 },
+]
+training = { batch = 4, lr = 0.02, schedule = "linear" }
 """
 MIXED_RECIPE = """name = "mixed"
 base = "int8"
@@ -135,6 +147,8 @@ class Export(unittest.TestCase):
         run(MANTISSA, "generate", "ecg", "-o", cls.data, "--beats-train", TRAIN_SAMPLES, "--beats-test", TEST_SAMPLES)
         cls.waves = cls.folder / "waves.toml"
         cls.waves.write_text(WAVES)
+        cls.pools = cls.folder / "pools.toml"
+        cls.pools.write_text(POOLS)
         cls.mixed = cls.folder / "mixed.toml"
         cls.mixed.write_text(MIXED_RECIPE)
 
@@ -220,7 +234,8 @@ class Export(unittest.TestCase):
 class OnThePc(Export):
     def test_trains_as_the_pc(self):
         for model, recipe, batch in [(ECG, "int8", 1), (self.waves, "int8", 4), (self.waves, "float32", 1),
-                                     (self.waves, "sym8", 1), (self.waves, "sym12", 4), (self.waves, self.mixed, 1)]:
+                                     (self.waves, "sym8", 1), (self.waves, "sym12", 4), (self.waves, self.mixed, 1),
+                                     (self.pools, "int8", 4), (self.pools, "float32", 1), (self.pools, "sym12", 1)]:
             with self.subTest(model=Path(model).name, recipe=str(recipe), batch=batch):
                 self.check(model, recipe, batch)
 
@@ -260,6 +275,7 @@ class OnBoards(Export):
             with self.subTest(kernels=kernels):
                 program = self.check(self.waves, "int8", board=MICROBIT, kernels=kernels)
                 self.check_kernels(program, WAVES_KERNELS)
+        self.check_kernels(self.check(self.pools, "int8", board=MICROBIT), POOLS_KERNELS)
 
     def test_netduino(self):
         for kernels in ("ref", "dsp"):

@@ -64,6 +64,7 @@ Gradients gradients(const NamedModel& m, const Recipe& recipe) {
     // e^-x is off by up to 2^-22.
     g.terms += 2 * l.plan.fan_in + l.plan.out.steps + (l.plan.node.is_bounded() ? 8 : 2);
     if (l.plan.node.has_groups_of_norms()) g.terms += 4 * l.plan.in.size() * kSamples;
+    if (l.plan.node.op == Op::kSoftmax) g.terms += 4 * l.plan.in.channels;
     if (!l.plan.trains) continue;
     const auto append = [&](std::vector<double>& parameters, int16_t tensor, int16_t slot) {
       if (parameters.empty()) return;
@@ -176,6 +177,7 @@ bool set_errors(RealNetwork& net, const Engine& engine, const Recipe& recipe, in
     }
     if (l.plan.node.op == Op::kRelu6) l.error.bias = unit / 2;
     if (l.plan.node.takes_two()) l.error.bias = unit;  // half for each input
+    if (l.plan.node.is_average() && !l.plan.windows.are_equal()) l.error.bias = unit * 1.5;
     if (y.role == Role::kLogits)
       l.error.value = l.plan.logits_shift > 0 ? unit * std::ldexp(0.5, l.plan.logits_shift) : 0;
     else if (!l.plan.node.is_max_pool())

@@ -129,6 +129,70 @@ type = "batch_norm"
 [[layer]]
 type = "linear"
 features = 3
+)",
+                                         R"(
+name = "image"
+[input]
+height = 6
+width = 5
+channels = 2
+[[layer]]
+type = "conv2d"
+channels = 4
+kernel = [3, 2]
+stride = [2, 1]
+padding = 1
+[[layer]]
+type = "relu"
+[[layer]]
+type = "conv2d"
+channels = 4
+kernel = 3
+padding = 1
+groups = 4
+bias = false
+[[layer]]
+type = "relu"
+[[layer]]
+type = "conv2d"
+channels = 6
+kernel = [1, 2]
+groups = 2
+[[layer]]
+type = "adaptive_avg_pool2d"
+size = [2, 3]
+[[layer]]
+type = "flatten"
+[[layer]]
+type = "linear"
+features = 3
+)",
+                                         R"(
+name = "spread"
+[input]
+steps = 6
+channels = 3
+[[layer]]
+type = "conv_transpose1d"
+channels = 6
+kernel = 4
+stride = 2
+padding = 1
+groups = 3
+[[layer]]
+type = "relu"
+[[layer]]
+type = "conv_transpose1d"
+channels = 4
+kernel = 3
+groups = 2
+[[layer]]
+type = "relu"
+[[layer]]
+type = "flatten"
+[[layer]]
+type = "linear"
+features = 3
 )"};
 
 std::vector<host::WeightTensor> weights_of(const TorchModel& golden) {
@@ -167,11 +231,11 @@ std::vector<float> steps_first(const uint32_t* x, Shape shape) {
 }
 
 /// PyTorch's index of our parameter i.
-size_t torch_index(const TorchTensor& t, const LayerPlan& l, size_t i, Shape flattened) {
-  const size_t columns = t.shape[1] == 0 ? t.shape[0] : t.shape[1] * std::max<size_t>(1, t.shape[2]);
+size_t torch_index(const TorchTensor& t, size_t i, Shape flattened) {
+  const size_t window = std::max<size_t>(1, t.shape[2]) * std::max<size_t>(1, t.shape[3]);
+  const size_t columns = t.shape[1] == 0 ? t.shape[0] : t.shape[1] * window;
   const size_t row = i / columns, column = i % columns;
-  if ((l.node.op == Op::kConv1d || l.node.is_transposed()) && t.shape[1] > 0)
-    return row * columns + column % t.shape[1] * t.shape[2] + column / t.shape[1];
+  if (t.shape[2] > 0) return row * columns + column % t.shape[1] * window + column / t.shape[1];
   const bool behind = flattened.steps > 1 && columns == size_t(flattened.size());
   if (!behind) return i;
   return row * columns + column % size_t(flattened.channels) * size_t(flattened.steps) +
@@ -195,7 +259,7 @@ void expect_torch(size_t which) {
   int32_t terms = 0;  // the longest chain of roundings that lead to a gradient
   Shape flattened{1, 0};
   for (const LayerPlan& l : host.plan().layers) {
-    terms += 8 * l.in.channels * l.node.kernel + 2 * l.out.steps + 4;
+    terms += 8 * l.in.channels * l.node.window() + 2 * l.out.steps + 4;
     if (l.node.op == Op::kFlatten) flattened = l.in;
   }
   EXPECT_NEAR(double(before.loss_q24) / 16777216.0 / kSamples, golden.loss,
@@ -216,7 +280,7 @@ void expect_torch(size_t which) {
       const TorchTensor& t = golden.tensors[next++];
       const int32_t count = id == l.weight ? l.weights : l.node.outputs;
       for (int32_t i = 0; i < count; ++i) {
-        const double expected = t.after[torch_index(t, l, size_t(i), flattened)];
+        const double expected = t.after[torch_index(t, size_t(i), flattened)];
         // The gradient's roundings, the learning rate's, and one of the parameter itself.
         const double bound = 0x1p-24 * (terms + 2) * largest_move + 0x1p-24 * std::fabs(expected);
         EXPECT_NEAR(double(engine.parameter_value(l, id, i)), expected, bound)
@@ -226,8 +290,7 @@ void expect_torch(size_t which) {
       const auto* running = reinterpret_cast<const float*>(engine.bytes(l.running).data());
       for (int32_t i = 0; i < 2 * l.in.channels; ++i) {
         const TorchTensor& statistic = golden.tensors[next + size_t(i / l.in.channels)];
-        const double expected =
-            statistic.after[torch_index(statistic, l, size_t(i % l.in.channels), flattened)];
+        const double expected = statistic.after[torch_index(statistic, size_t(i % l.in.channels), flattened)];
         EXPECT_NEAR(double(running[i]), expected, 0x1p-24 * terms * (1 + std::fabs(expected)))
             << golden.name << " " << statistic.name << i;
       }
@@ -267,14 +330,31 @@ TEST(Import, IntegerParametersAreWithinHalfAStep) {
 }
 
 void expect_error(const std::vector<host::WeightTensor>& weights, const host::ImportOptions& options,
-                  const std::string& text) {
-  host::SavedModel model = described(0);
+                  const std::string& text, size_t which = 0) {
+  host::SavedModel model = described(which);
   try {
     host::import_weights(weights, options, model);
     FAIL() << "no error: " << text;
   } catch (const host::Error& error) {
     EXPECT_NE(std::string(error.what()).find(text), std::string::npos) << error.what();
   }
+}
+
+/// Of images and of groups, a shape that has as many elements is not enough.
+TEST(Import, SaysWhatDoesNotFitImagesAndGroups) {
+  std::vector<host::WeightTensor> image = weights_of(kTorchModels[4]);
+  EXPECT_EQ(image[0].shape, (std::vector<size_t>{4, 2, 3, 2}));
+  image[0].shape = {4, 2, 2, 3};
+  expect_error(image, {.map = {{"conv1", "0"}}},
+               "layer 'conv1' needs weight [4, 2, 3, 2], bias [4], and '0' has weight [4, 2, 2, 3], bias [4]",
+               4);
+  image[0].shape = {4, 2, 6};
+  expect_error(image, {.map = {{"conv1", "0"}}}, "'0' has weight [4, 2, 6], bias [4]", 4);
+  std::vector<host::WeightTensor> spread = weights_of(kTorchModels[5]);
+  EXPECT_EQ(spread[0].shape, (std::vector<size_t>{3, 2, 4}));
+  spread[0].shape = {2, 3, 4};
+  expect_error(spread, {.map = {{"conv_transpose1", "0"}}},
+               "layer 'conv_transpose1' needs weight [3, 2, 4], bias [6], and '0' has weight [2, 3, 4]", 5);
 }
 
 TEST(Import, ReportsHowLayersWereFound) {

@@ -55,7 +55,7 @@ inline void conv_forward(const RealLayer& l, const Signal& x, Signal& y) {
 
 inline void conv_transpose_forward(const RealLayer& l, const Signal& x, Signal& y) {
   const Node& n = l.plan.node;
-  const int32_t in = l.plan.in.channels, out = n.outputs;
+  const int32_t in = l.plan.in.channels, out = n.outputs, ins = in / n.groups, outs = out / n.groups;
   y.value.assign(size_t(l.plan.out.size()), 0.0);
   y.error.assign(size_t(l.plan.out.size()), l.error.value + (l.biases.empty() ? 0 : l.error.bias));
   for (int32_t u = 0; u < l.plan.out.size(); ++u)
@@ -65,35 +65,76 @@ inline void conv_transpose_forward(const RealLayer& l, const Signal& x, Signal& 
       const int32_t to = t * n.stride + k - n.pad_left;
       if (to < 0 || to >= l.plan.out.steps) continue;
       for (int32_t i = 0; i < in; ++i)
-        for (int32_t o = 0; o < out; ++o) {
-          const double w = l.weights[size_t((i * n.kernel + k) * out + o)];
+        for (int32_t j = 0; j < outs; ++j) {
+          const int32_t o = i / ins * outs + j;
+          const double w = l.weights[size_t((i * n.kernel + k) * outs + j)];
           y.value[size_t(to * out + o)] += w * x.value[size_t(t * in + i)];
           y.error[size_t(to * out + o)] += std::fabs(w) * x.error[size_t(t * in + i)];
         }
     }
 }
 
+/// From the first to behind the last step of a window, which may lie outside.
+struct Span {
+  int32_t first = 0, end = 0;
+};
+inline Span adaptive_span(int32_t i, int32_t steps, int32_t outputs) {
+  return {int32_t(std::floor(double(i) * steps / outputs)),
+          int32_t(std::ceil(double(i + 1) * steps / outputs))};
+}
+
 inline void pool_forward(const RealLayer& l, const Signal& x, Signal& y) {
   const Node& n = l.plan.node;
-  const int32_t channels = l.plan.in.channels, area = n.kernel * n.vertical.kernel;
+  const Vertical& v = n.vertical;
+  const int32_t channels = l.plan.in.channels;
   const int32_t width = l.plan.in_row(), height = l.plan.in.steps / width;
-  for (int32_t t = 0; t < l.plan.out.steps; ++t)
+  const bool is_max = n.op == Op::kMaxPool1d || n.op == Op::kMaxPool2d;
+  for (int32_t t = 0; t < l.plan.out.steps; ++t) {
+    const int32_t to_column = t % l.plan.out_row(), to_row = t / l.plan.out_row();
+    Span columns = {to_column * n.stride - n.pad_left, to_column * n.stride - n.pad_left + n.kernel};
+    Span rows = {to_row * v.stride - v.pad_top, to_row * v.stride - v.pad_top + v.kernel};
+    if (n.op == Op::kAdaptiveAvgPool1d || n.op == Op::kAdaptiveAvgPool2d) {
+      columns = adaptive_span(to_column, width, n.outputs);
+      rows = adaptive_span(to_row, height, n.output_rows);
+    }
     for (int32_t c = 0; c < channels; ++c) {
       double sum = 0, error_sum = 0, largest = -INFINITY, error_largest = 0;
-      for (int32_t place = 0; place < area; ++place) {
-        const int32_t column = t % l.plan.out_row() * n.stride + place % n.kernel - n.pad_left;
-        const int32_t row = t / l.plan.out_row() * n.vertical.stride + place / n.kernel - n.vertical.pad_top;
-        if (column < 0 || column >= width || row < 0 || row >= height) continue;
-        const size_t i = size_t((row * width + column) * channels + c);
-        sum += x.value[i];
-        error_sum += x.error[i];
-        largest = std::max(largest, x.value[i]);
-        error_largest = std::max(error_largest, x.error[i]);
-      }
-      const bool is_max = n.op == Op::kMaxPool1d || n.op == Op::kMaxPool2d;
-      y.value.push_back(is_max ? largest : sum / area);
-      y.error.push_back(is_max ? error_largest : error_sum / area + l.error.value);
+      int32_t inside = 0;
+      for (int32_t row = rows.first; row < rows.end; ++row)
+        for (int32_t column = columns.first; column < columns.end; ++column) {
+          if (column < 0 || column >= width || row < 0 || row >= height) continue;
+          const size_t i = size_t((row * width + column) * channels + c);
+          sum += x.value[i];
+          error_sum += x.error[i];
+          largest = std::max(largest, x.value[i]);
+          error_largest = std::max(error_largest, x.error[i]);
+          ++inside;
+        }
+      const int32_t all = (columns.end - columns.first) * (rows.end - rows.first);
+      const int32_t divisor = n.divisor == Divisor::kInside ? inside : all;
+      y.value.push_back(is_max ? largest : sum / divisor);
+      y.error.push_back(is_max ? error_largest : error_sum / divisor + l.error.bias + l.error.value);
     }
+  }
+}
+
+/// Errors of at most e in x change each power, and their sum, by factors of at most exp(e).
+inline void softmax_forward(const RealLayer& l, const Signal& x, Signal& y) {
+  const size_t n = size_t(l.plan.in.channels);
+  for (size_t first = 0; first < x.value.size(); first += n) {
+    double largest = -INFINITY, sum = 0, e = 0;
+    for (size_t c = 0; c < n; ++c) largest = std::max(largest, x.value[first + c]);
+    for (size_t c = 0; c < n; ++c) {
+      sum += std::exp(x.value[first + c] - largest);
+      e = std::max(e, x.error[first + c]);
+    }
+    for (size_t c = 0; c < n; ++c) {
+      const double p = std::exp(x.value[first + c] - largest) / sum;
+      y.value.push_back(p);
+      y.error.push_back(p * std::expm1(2 * e) + l.error.value +
+                        (l.error.value > 0 ? 0x1p-20 * double(n) : 0));
+    }
+  }
 }
 
 /// What a LayerNorm makes of a step, a GroupNorm of a group.
@@ -261,7 +302,10 @@ struct RealNetwork {
       case Op::kAvgPool1d:
       case Op::kMaxPool2d:
       case Op::kAvgPool2d:
+      case Op::kAdaptiveAvgPool1d:
+      case Op::kAdaptiveAvgPool2d:
       case Op::kGlobalAvgPool1d: pool_forward(l, x, y); break;
+      case Op::kSoftmax: softmax_forward(l, x, y); break;
       case Op::kRelu:
         y = x;
         for (double& v : y.value) v = std::max(v, 0.0);
@@ -400,8 +444,12 @@ inline double sum_unit(const Engine& engine, const LayerPlan& l, int32_t sample)
     return std::ldexp(std::max(wire_step(engine, l.x, sample), wire_step(engine, z, sample)),
                       -l.forward.unit_bits);
   }
-  return wire_step(engine, l.x, sample) *
-         (l.node.has_parameters() ? operand_scale(engine, l) : 1.0 / l.node.kernel);
+  if (l.node.is_bounded()) return wire_step(engine, l.y, sample);
+  const double x = wire_step(engine, l.x, sample);
+  if (l.node.has_parameters()) return x * operand_scale(engine, l);
+  const bool is_average = l.node.is_average() && !engine.plan().summary.is_float;
+  const Format format = engine.plan().tensors[size_t(l.x.tensor)].format;
+  return is_average ? x / average_divisor(l.windows, format.max_code()) : x;
 }
 
 /// The engine's network with the weights that its products read and the biases as stored. Call it after a forward

@@ -10,6 +10,8 @@
 #include "mantissa/losses/cross_entropy.hpp"
 #include "mantissa/losses/pointwise.hpp"
 #include "mantissa/losses/soft_cross_entropy.hpp"
+#include "mantissa/model/shapes.hpp"
+#include "mantissa/model/window_shares.hpp"
 #include "mantissa/num/requantize.hpp"
 #include "tests/golden_file.hpp"
 
@@ -138,13 +140,15 @@ struct GoldenConv {
     return t;
   }
   /// Of a transposed layer: the Conv1d from its outputs to its inputs.
-  static GoldenConv read_transposed(GoldenRow& row) {
+  static GoldenConv read_transposed(GoldenRow& row, bool has_groups = false) {
     GoldenConv t;
     ConvGeometry& c = t.c;
     int32_t output_padding = 0;
     for (int32_t* number :
-         {&c.out_channels, &c.in_channels, &c.kernel, &c.stride, &c.pad_left, &output_padding, &t.out_steps})
+         {&c.out_channels, &c.in_channels, &c.kernel, &c.stride, &c.pad_left, &output_padding})
       *number = int32_t(row.number());
+    if (has_groups) c.groups = int32_t(row.number());
+    t.out_steps = int32_t(row.number());
     c.in_row = c.in_channels;
     c.out_row = c.out_channels;
     t.in_steps = (t.out_steps - 1) * c.stride + c.kernel + output_padding - 2 * c.pad_left;
@@ -549,6 +553,78 @@ void check_soft_cross_entropy(GoldenRow& row) {
   EXPECT_EQ(errors.values(), row.numbers<int32_t>());
 }
 
+/// Windows of several sizes: what plan() finds out about them, and the kernels.
+void check_shares(GoldenRow& row) {
+  const bool is_adaptive = row.number() == 1;
+  const auto kernel = int32_t(row.number()), stride = int32_t(row.number()), pad = int32_t(row.number());
+  LayerPlan l;
+  l.in.channels = int32_t(row.number());
+  l.in.steps = int32_t(row.number());
+  l.node = is_adaptive ? adaptive_avg_pool1d({.steps = kernel})
+                       : avg_pool1d({kernel, stride, pad, Divisor::kInside});
+  ASSERT_FALSE(infer_shape(l));
+  const int64_t bits = row.number(), dy_bits = row.number();
+  const Codes x(bits, row.numbers<int32_t>()), dy(dy_bits, row.numbers<int32_t>());
+  const int32_t divisor = average_divisor(l.windows, largest_code(bits));
+  EXPECT_EQ(divisor, row.number());
+  const auto y = row.numbers<int64_t>();
+  const int32_t error_divisor = spread_divisor(l.windows, largest_code(dy_bits));
+  EXPECT_EQ(error_divisor, row.number());
+  const auto dx = row.numbers<int64_t>();
+  const PoolShape shape = {.in_steps = l.in.steps,
+                           .out_steps = l.out.steps,
+                           .channels = l.in.channels,
+                           .kernel = kernel,
+                           .stride = stride,
+                           .pad = pad,
+                           .adaptive = is_adaptive ? kernel : 0};
+  on_every_target([&](const Kernels& kernels, const char* name) {
+    SCOPED_TRACE(name);
+    Sums sums(y.size(), false);
+    kernels.window_sums({shape, x.element, x.data(), sums.data()});
+    kernels.share_sums({shape, sums.element, sums.data(), divisor});
+    EXPECT_EQ(sums.values(), y);
+    Sums errors(dx.size(), false);
+    kernels.spread_shares({shape, dy.element, dy.data(), errors.data(), error_divisor});
+    EXPECT_EQ(errors.values(), dx);
+  });
+}
+
+void check_softmax(GoldenRow& row) {
+  SoftmaxForward f;
+  f.steps = int32_t(row.number());
+  const int64_t bits = row.number(), y_bits = row.number(), dy_bits = row.number();
+  f.exponent = exponent_multiplier(row.scale());
+  const Codes x(bits, row.numbers<int32_t>()), dy(dy_bits, row.numbers<int32_t>());
+  const auto y = row.numbers<int32_t>();
+  const auto dx = row.numbers<int64_t>();
+  f.channels = int32_t(y.size()) / f.steps;
+  f.x = x.data();
+  f.x_element = x.element;
+  f.max_code = largest_code(y_bits);
+  const int64_t terms = 2 * f.max_code + (f.channels + 1) / 2;
+  const bool is_wide = terms * f.max_code * largest_code(dy_bits) > INT32_MAX;
+  on_every_target([&](const Kernels& kernels, const char* name) {
+    SCOPED_TRACE(name);
+    Codes found(y_bits, std::vector<int32_t>(y.size(), 99));
+    f.y = found.data();
+    f.y_element = found.element;
+    kernels.softmax_forward(f);
+    EXPECT_EQ(found.values(), y);
+    Sums errors(dx.size(), is_wide);
+    kernels.softmax_backward({.steps = f.steps,
+                              .channels = f.channels,
+                              .y = found.data(),
+                              .y_element = found.element,
+                              .dy = dy.data(),
+                              .dy_element = dy.element,
+                              .dx = errors.data(),
+                              .dx_element = errors.element,
+                              .max_code = f.max_code});
+    EXPECT_EQ(errors.values(), dx);
+  });
+}
+
 TEST(Golden, SingleLayers) {
   for_each_golden_row("single_layers.txt", [](GoldenRow& row, const std::string& text) {
     SCOPED_TRACE(text);
@@ -557,6 +633,12 @@ TEST(Golden, SingleLayers) {
       check_layer(row, {GoldenConv::read(row)});
     else if (layer == "transposed")
       check_layer(row, {GoldenConv::read_transposed(row), true});
+    else if (layer == "grouped")
+      check_layer(row, {GoldenConv::read_transposed(row, true), true});
+    else if (layer == "shares")
+      check_shares(row);
+    else if (layer == "softmax")
+      check_softmax(row);
     else if (layer == "max")
       check_max_pool(row);
     else if (layer == "average")

@@ -62,7 +62,57 @@ std::vector<NamedModel> torch_models() {
            {conv1d({.channels = 6, .kernel = 3}), batch_norm(), relu(),
             conv1d({.channels = 4, .kernel = 2, .bias = Bias::kNone}),
             batch_norm({.epsilon = 0.01f, .momentum = 0.3f}), relu(), global_avg_pool1d(),
-            linear({.features = 5}), batch_norm(), linear({.features = 3})}}};
+            linear({.features = 5}), batch_norm(), linear({.features = 3})}},
+          {"image",
+           image_shape(9, 8, 4),
+           {conv2d({.channels = 6,
+                    .kernel = {3, 2},
+                    .stride = {1, 2},
+                    .dilation = {2, 1},
+                    .groups = 2,
+                    .padding = Padding::kExplicit,
+                    .pad = {2, 2, 1, 1}}),
+            relu(), max_pool2d({.kernel = {2, 3}, .stride = {2, 1}, .padding = {1, 1}}),
+            conv2d({.channels = 6, .kernel = {3, 3}, .groups = 6, .padding = Padding::kSame}), relu(),
+            avg_pool2d({.kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 1}}), conv2d({.channels = 4}),
+            flatten(), linear({.features = 3})}},
+          {"padded",
+           {17, 3},
+           {conv1d({.channels = 5, .kernel = 3, .padding = Padding::kSame}),
+            max_pool1d({.kernel = 3, .stride = 2, .padding = 1}),
+            avg_pool1d({.kernel = 3, .stride = 2, .padding = 1}),
+            avg_pool1d({.kernel = 4, .stride = 1, .padding = 2, .divisor = Divisor::kInside}), flatten(),
+            linear({.features = 3})}},
+          {"framed",
+           image_shape(6, 7, 2),
+           {conv2d({.channels = 4, .kernel = {2, 2}}), relu(),
+            avg_pool2d({.kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 1}, .divisor = Divisor::kInside}),
+            conv2d({.channels = 4}),
+            avg_pool2d({.kernel = {2, 3}, .padding = {1, 0}, .divisor = Divisor::kInside}), flatten(),
+            linear({.features = 3})}},
+          {"adaptive",
+           {17, 3},
+           {conv1d({.channels = 5, .kernel = 3, .padding = Padding::kSame}), relu(),
+            adaptive_avg_pool1d({.steps = 7}), conv1d({.channels = 4, .kernel = 3}), relu(),
+            adaptive_avg_pool1d({.steps = 8}), adaptive_avg_pool1d({.steps = 4}), flatten(),
+            linear({.features = 3})}},
+          {"tiles",
+           image_shape(7, 6, 2),
+           {conv2d({.channels = 4, .kernel = {3, 3}, .padding = Padding::kSame}), relu(),
+            adaptive_avg_pool2d({.size = {5, 4}}), conv2d({.channels = 5}),
+            adaptive_avg_pool2d({.size = {7, 2}}), flatten(), linear({.features = 3})}},
+          {"shares",
+           {9, 3},
+           {conv1d({.channels = 5, .kernel = 3}), softmax(), conv1d({.channels = 4, .kernel = 3}), relu(),
+            flatten(), linear({.features = 4}), softmax()},
+           Loss::kMse},
+          {"spread",
+           {5, 3},
+           {conv1d({.channels = 4, .kernel = 3, .padding = Padding::kSame}), relu(),
+            conv_transpose1d(
+                {.channels = 6, .kernel = 4, .stride = 3, .padding = 2, .output_padding = 1, .groups = 2}),
+            relu(), conv_transpose1d({.channels = 6, .kernel = 3, .padding = 1, .groups = 6}), relu(),
+            conv_transpose1d({.channels = 4, .kernel = 2, .padding = 1, .groups = 2})}}};
 }
 
 /// One step with learning rate 0: then momentum is the mean gradient.
@@ -85,7 +135,7 @@ void expect_torch(const TorchNetwork& golden, const NamedModel& named, int32_t m
     }
   };
   for (const LayerPlan& l : plan.layers) {
-    terms += 8 * l.in.channels * l.node.kernel + 2 * l.out.steps + 4;
+    terms += 8 * l.in.channels * l.node.window() + 2 * l.out.steps + 4;
     if (l.follows_batch) terms += 4 * kSamples * l.in.steps;
   }
   each_tensor([&](int16_t tensor, int16_t, int32_t count) {

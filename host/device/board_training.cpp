@@ -180,6 +180,9 @@ std::optional<std::string> first_difference(const BoardResult& board, const Engi
   for (size_t i = 0; i < board.epochs.size(); ++i) {
     const firmware::EpochSum& of_board = board.epochs[i];
     const EpochResult& of_host = host_epochs.at(i);
+    if (of_board.weight != of_host.weight)
+      return fmt::format("the samples of epoch {} weigh {} (2^-15) on the board and {} on the host", i + 1,
+                         of_board.weight, of_host.weight);
     if (of_board.loss_q24 != of_host.loss_q24 || of_board.correct != of_host.correct)
       return fmt::format(
           "the sums of epoch {} are {} (loss, 2^-24) and {} correct on the board, {} and {} on the host",

@@ -21,7 +21,7 @@ class Returned : public testing::Test {
  protected:
   void SetUp() override {
     host.engine().initialize(5);
-    result.epochs = {{1000, 3}, {900, 4}};
+    result.epochs = {{1000, 3, 5 << 15}, {900, 4, 5 << 15}};
     std::memcpy(result.run.magic, firmware::kJobMagic, sizeof result.run.magic);
     result.run.state_hash = host.engine().state_hash();
     result.run.steps = 12;
@@ -30,6 +30,7 @@ class Returned : public testing::Test {
     EpochResult epoch;
     epoch.loss_q24 = 1000;
     epoch.correct = 3;
+    epoch.weight = 5 << 15;
     epochs.push_back(epoch);
     epoch.loss_q24 = 900;
     epoch.correct = 4;
@@ -71,6 +72,7 @@ TEST_F(Returned, AResultFileIsReadBack) {
   ASSERT_EQ(read.epochs.size(), 2u);
   EXPECT_EQ(read.epochs[1].loss_q24, 900);
   EXPECT_EQ(read.epochs[1].correct, 4);
+  EXPECT_EQ(read.epochs[1].weight, 5 << 15);
   EXPECT_EQ(read.arena, result.arena);
 }
 
@@ -100,6 +102,8 @@ TEST_F(Returned, AnEpochThatDiffersIsNamed) {
   epochs[0].correct = 2;
   EXPECT_EQ(difference(),
             "the sums of epoch 1 are 1000 (loss, 2^-24) and 3 correct on the board, 1000 and 2 on the host");
+  epochs[0].weight = 7;
+  EXPECT_EQ(difference(), "the samples of epoch 1 weigh 163840 (2^-15) on the board and 7 on the host");
 }
 
 TEST_F(Returned, AWeightAndACountThatDifferAreNamed) {

@@ -63,6 +63,38 @@ TEST(ExportModel, AsksForTheRangeWhereOneIsNeeded) {
   EXPECT_TRUE(contains(export_model(ecg("sym12"), {.name = "ecg"}).header, "float input_range = 1.0f);"));
 }
 
+TEST(ExportModel, LayersHaveTheAttributesThatTheyWereGiven) {
+  SavedModel model;
+  const auto text_of = [&model](const std::string& input, const std::string& layers) {
+    model.description =
+        parse_description("name = 'm'\n[input]\n" + input + layers +
+                              "[[layer]]\ntype = 'flatten'\n[[layer]]\ntype = 'linear'\nfeatures = 3\n",
+                          "m.toml");
+    model.recipe = find_recipe("int8", model.description);
+    return export_model(model, {.name = "m"}).source;
+  };
+  const std::string signal =
+      text_of("steps = 9\nchannels = 4\n",
+              "[[layer]]\ntype = 'adaptive_avg_pool1d'\nsteps = 4\n"
+              "[[layer]]\ntype = 'avg_pool1d'\nkernel = 3\npadding = 1\ncount_include_pad = false\n"
+              "[[layer]]\ntype = 'conv_transpose1d'\nchannels = 6\nkernel = 3\ngroups = 2\n[[layer]]\ntype = "
+              "'softmax'\n");
+  EXPECT_TRUE(contains(signal, "mantissa::adaptive_avg_pool1d({.steps = 4})")) << signal;
+  EXPECT_TRUE(contains(
+      signal, "mantissa::avg_pool1d({.kernel = 3, .padding = 1, .divisor = mantissa::Divisor::kInside})"));
+  EXPECT_TRUE(contains(signal, "mantissa::conv_transpose1d({.channels = 6, .kernel = 3, .groups = 2})"));
+  EXPECT_TRUE(contains(signal, "mantissa::softmax()"));
+  const std::string image =
+      text_of("height = 7\nwidth = 6\nchannels = 2\n",
+              "[[layer]]\ntype = 'adaptive_avg_pool2d'\nsize = [3, 4]\n[[layer]]\ntype = 'avg_pool2d'\n"
+              "kernel = [1, 2]\npadding = [0, 1]\ncount_include_pad = false\n");
+  EXPECT_TRUE(contains(image, "mantissa::adaptive_avg_pool2d({.size = {3, 4}})"));
+  EXPECT_TRUE(
+      contains(image,
+               "mantissa::avg_pool2d({.kernel = {1, 2}, .stride = {1, 2}, .padding = {0, 1}, .divisor = "
+               "mantissa::Divisor::kInside})"));
+}
+
 TEST(ExportModel, TextsFromOutsideStayWhereTheyBelong) {
   SavedModel model = ecg();
   model.description.name = "a\n#error";

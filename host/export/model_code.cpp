@@ -59,6 +59,7 @@ std::string conv_transpose1d_fields(const Node& node) {
   fields.add_unless(1, "stride", node.stride);
   fields.add_unless(0, "padding", node.pad_left);
   fields.add_unless(0, "output_padding", node.output_padding);
+  fields.add_unless(1, "groups", node.groups);
   add_parameters(fields, node);
   return fields.in_braces();
 }
@@ -70,11 +71,16 @@ std::string linear_fields(const Node& node) {
   return fields.in_braces();
 }
 
+void add_divisor(Fields& fields, const Node& node) {
+  if (node.divisor == Divisor::kInside) fields.add("divisor", "mantissa::Divisor::kInside");
+}
+
 std::string pool_fields(const Node& node) {
   Fields fields;
   fields.add("kernel", node.kernel);
   fields.add_unless(node.kernel, "stride", node.stride);
   fields.add_unless(0, "padding", node.pad_left);
+  add_divisor(fields, node);
   return fields.in_braces();
 }
 
@@ -86,6 +92,7 @@ std::string pool2d_fields(const Node& node) {
   fields.add("kernel", size_code(v.kernel, node.kernel));
   fields.add("stride", size_code(v.stride, node.stride));
   if (v.pad_top != 0 || node.pad_left != 0) fields.add("padding", size_code(v.pad_top, node.pad_left));
+  add_divisor(fields, node);
   return fields.in_braces();
 }
 
@@ -163,6 +170,11 @@ std::string node_code(const Node& node) {
     case Op::kMaxPool1d: return fmt::format("mantissa::max_pool1d({})", pool_fields(node));
     case Op::kAvgPool1d: return fmt::format("mantissa::avg_pool1d({})", pool_fields(node));
     case Op::kGlobalAvgPool1d: return "mantissa::global_avg_pool1d()";
+    case Op::kAdaptiveAvgPool1d:
+      return fmt::format("mantissa::adaptive_avg_pool1d({{.steps = {}}})", node.outputs);
+    case Op::kAdaptiveAvgPool2d:
+      return fmt::format("mantissa::adaptive_avg_pool2d({{.size = {}}})",
+                         size_code(node.output_rows, node.outputs));
     case Op::kFlatten: return "mantissa::flatten()";
     case Op::kLayerNorm: return fmt::format("mantissa::layer_norm({})", norm_fields(node));
     case Op::kGroupNorm: return fmt::format("mantissa::group_norm({})", norm_fields(node));
@@ -174,6 +186,7 @@ std::string node_code(const Node& node) {
     case Op::kAdd:
     case Op::kConcat:
       return fmt::format("mantissa::{}({{.with = {}}})", type_name(node.op), number_code(node.other));
+    case Op::kSoftmax: return "mantissa::softmax()";
     case Op::kDropout: return fmt::format("mantissa::dropout({{.p = {}}})", cpp_float(node.drop));
     case Op::kQuantize:
       return fmt::format("mantissa::quantize({{{}, {}}})", setting_fields(node.activation),

@@ -90,7 +90,8 @@ std::vector<Wanted> wanted_of(const PlanView& plan, const Description& descripti
                   static_cast<size_t>(l.node.kernel)};
     }
     if (l.node.is_transposed())
-      w.weight = {static_cast<size_t>(l.in.channels), outputs, static_cast<size_t>(l.node.kernel)};
+      w.weight = {static_cast<size_t>(l.in.channels), static_cast<size_t>(l.node.outputs / l.node.groups),
+                  static_cast<size_t>(l.node.kernel)};
     if (w.weight.size() == 3 && flattened.steps > 1)
       throw Error(
           fmt::format("layer {}: weights of a convolution behind a flatten of several steps are not imported",

@@ -61,15 +61,23 @@ std::string bad_shape(const Subject& s) {
     case Op::kRelu6:
     case Op::kSigmoid:
     case Op::kTanh:
-    case Op::kDropout:
     case Op::kAdd:
-    case Op::kConcat: break;
+    case Op::kConcat:
+    case Op::kAdaptiveAvgPool1d:
+    case Op::kAdaptiveAvgPool2d:
+    case Op::kSoftmax:
+    case Op::kDropout: break;
   }
   return fmt::format("{}: {} arrive, and it takes {}; change the layers before it or the [input]", s.layer,
                      s.error.found, s.error.limit);
 }
 
 std::string bad_attribute(const Subject& s) {
+  if (s.node != nullptr && s.node->is_adaptive())
+    return fmt::format(
+        "{}: {} steps or pixels are to come out in a direction, which must be at least 1, and times those "
+        "that arrive in it below 2^31",
+        s.layer, s.error.found);
   if (s.node != nullptr && s.node->op == Op::kConvTranspose1d)
     return fmt::format(
         "{}: an attribute is {}, which is out of its range or makes the layer too large; channels, kernel "
@@ -230,7 +238,7 @@ std::string detail_sentence(const Subject& s) {
     case Detail::kLossNeedsLogits:
       return "the loss needs sums of any sign, so the last layer must be linear, a convolution, "
              "a norm "
-             "or an average; end "
+             "or an average (mse, l1 and huber take sigmoid, tanh and softmax, too); end "
              "the model with one";
   }
   return "";

@@ -73,6 +73,15 @@ TEST(Describe, GroupsSuggestADivisor) {
             "layer 1 'conv1' (conv1d): groups is 0; it must be at least 1");
 }
 
+TEST(Describe, AdaptivePoolsSayHowManyStepsMayComeOut) {
+  Description d = har();
+  d.nodes[0] = adaptive_avg_pool1d({.steps = 1 << 25});
+  EXPECT_EQ(describe({.code = ErrorCode::kBadAttribute, .layer = 0, .found = 1 << 25}, d),
+            "layer 1 'conv1' (adaptive_avg_pool1d): 33554432 steps or pixels are to come out in a direction, "
+            "which must be at least 1, "
+            "and times those that arrive in it below 2^31");
+}
+
 TEST(Describe, GroupSizesNameTheNearestThatDo) {
   EXPECT_EQ(describe({.code = ErrorCode::kBadGroupSize, .layer = 0, .found = 32, .limit = 72}, har()),
             "layer 1 'conv1' (conv1d): groups of 32 elements do not divide its 72; 24 and 36 do");

@@ -180,15 +180,17 @@ Node read_conv2d(const TomlReader& layer) {
   return node;
 }
 
-/// padding is the same on both sides, and there is one group.
+/// padding is the same on both sides.
 Node read_conv_transpose1d(const TomlReader& layer) {
-  layer.allow({"type", "name", "channels", "kernel", "stride", "padding", "output_padding", "bias",
+  layer.allow({"type", "name", "channels", "kernel", "stride", "padding", "output_padding", "groups", "bias",
                "trainable", "output"});
   Node node = conv_transpose1d({.channels = layer.integer("channels", kChannels),
                                 .kernel = layer.integer("kernel", kWindow),
                                 .stride = layer.integer("stride", kWindow, 1),
                                 .padding = layer.integer("padding", kPadSteps, 0),
-                                .output_padding = layer.integer("output_padding", kPadSteps, 0)});
+                                .output_padding = layer.integer("output_padding", kPadSteps, 0),
+                                .groups = read_groups(layer)});
+  check_groups(layer, node);
   if (node.output_padding >= node.stride)
     layer.fail("output_padding",
                fmt::format("'output_padding' in {} is {}; it must be less than the stride, {}", layer.where(),
@@ -272,23 +274,46 @@ void check_pool_padding(const TomlReader& layer, int32_t padding, int32_t kernel
                            layer.where(), padding, kernel));
 }
 
-Pool1dOptions read_pool(const TomlReader& layer) {
-  layer.allow({"type", "name", "kernel", "stride", "padding"});
+/// Of a maximum there is nothing to count.
+Divisor read_divisor(const TomlReader& layer, Op op) {
+  constexpr std::string_view kKey = "count_include_pad";
+  const bool is_max = op == Op::kMaxPool1d || op == Op::kMaxPool2d;
+  if (is_max && layer.has(kKey))
+    layer.fail(kKey,
+               fmt::format("'{}' in {} is for averages; a maximum does not see its padding, leave it out",
+                           kKey, layer.where()));
+  return layer.boolean(kKey, true) ? Divisor::kWindow : Divisor::kInside;
+}
+
+Pool1dOptions read_pool(const TomlReader& layer, Op op) {
+  layer.allow({"type", "name", "kernel", "stride", "padding", "count_include_pad"});
   const Pool1dOptions options = {.kernel = layer.integer("kernel", kWindow),
                                  .stride = layer.integer("stride", kWindow, 0),
-                                 .padding = layer.integer("padding", kPadSteps, 0)};
+                                 .padding = layer.integer("padding", kPadSteps, 0),
+                                 .divisor = read_divisor(layer, op)};
   check_pool_padding(layer, options.padding, options.kernel);
   return options;
 }
 
-Pool2dOptions read_pool2d(const TomlReader& layer) {
-  layer.allow({"type", "name", "kernel", "stride", "padding"});
+Pool2dOptions read_pool2d(const TomlReader& layer, Op op) {
+  layer.allow({"type", "name", "kernel", "stride", "padding", "count_include_pad"});
   const Pool2dOptions options = {.kernel = read_size(layer, "kernel", kWindow, kRequired),
                                  .stride = read_size(layer, "stride", kWindow, 0),
-                                 .padding = read_size(layer, "padding", kPadSteps, 0)};
+                                 .padding = read_size(layer, "padding", kPadSteps, 0),
+                                 .divisor = read_divisor(layer, op)};
   check_pool_padding(layer, options.padding.rows, options.kernel.rows);
   check_pool_padding(layer, options.padding.columns, options.kernel.columns);
   return options;
+}
+
+Node read_adaptive_pool(const TomlReader& layer) {
+  layer.allow({"type", "name", "steps"});
+  return adaptive_avg_pool1d({.steps = layer.integer("steps", kSteps)});
+}
+
+Node read_adaptive_pool2d(const TomlReader& layer) {
+  layer.allow({"type", "name", "size"});
+  return adaptive_avg_pool2d({.size = read_size(layer, "size", kSide, kRequired)});
 }
 
 Node read_leaky_relu(const TomlReader& layer) {
@@ -312,11 +337,13 @@ Node read_node(const TomlReader& layer, Op op) {
     case Op::kConv1d: return read_conv1d(layer);
     case Op::kConvTranspose1d: return read_conv_transpose1d(layer);
     case Op::kConv2d: return read_conv2d(layer);
-    case Op::kMaxPool2d: return max_pool2d(read_pool2d(layer));
-    case Op::kAvgPool2d: return avg_pool2d(read_pool2d(layer));
+    case Op::kMaxPool2d: return max_pool2d(read_pool2d(layer, op));
+    case Op::kAvgPool2d: return avg_pool2d(read_pool2d(layer, op));
     case Op::kRelu: return read_plain(layer, relu());
-    case Op::kMaxPool1d: return max_pool1d(read_pool(layer));
-    case Op::kAvgPool1d: return avg_pool1d(read_pool(layer));
+    case Op::kMaxPool1d: return max_pool1d(read_pool(layer, op));
+    case Op::kAvgPool1d: return avg_pool1d(read_pool(layer, op));
+    case Op::kAdaptiveAvgPool1d: return read_adaptive_pool(layer);
+    case Op::kAdaptiveAvgPool2d: return read_adaptive_pool2d(layer);
     case Op::kGlobalAvgPool1d: return read_plain(layer, global_avg_pool1d());
     case Op::kFlatten: return read_plain(layer, flatten());
     case Op::kQuantize: return read_quantize(layer);
@@ -327,6 +354,7 @@ Node read_node(const TomlReader& layer, Op op) {
     case Op::kRelu6: return read_plain(layer, relu6());
     case Op::kSigmoid: return read_plain(layer, sigmoid());
     case Op::kTanh: return read_plain(layer, mantissa::tanh());
+    case Op::kSoftmax: return read_plain(layer, softmax());
     case Op::kDropout: return read_dropout(layer);
     case Op::kAdd: return read_plain(layer, add({}));
     case Op::kConcat: return read_plain(layer, concat({}));
@@ -370,14 +398,18 @@ void read_layers(const TomlReader& top, Description& d) {
     top.fail("layer", fmt::format("{} layers; a model has 1 to {}", layers.size(), kMaxLayers));
   std::map<Op, int> count;
   std::map<std::string, size_t> taken;
+  std::set<std::string> spares;  // the first relu6 would be called as the 61st relu is
   for (TomlReader& layer : layers) {
     const Op op = layer.choice<Op>("type", kOps);
     layer.rename(fmt::format("{} ({})", layer.where(), type_name(op)));
     layer.always_allow(Node{.op = op}.takes_two() ? "inputs" : "input");
     d.nodes.push_back(read_node(layer, op));
     read_sources(layer, d.nodes.back(), d);
-    const std::string spare = default_layer_name(op, ++count[op]);
-    const std::string name = layer.has("name") ? layer.name("name") : spare;
+    std::string name = default_layer_name(op, ++count[op]);
+    if (layer.has("name"))
+      name = layer.name("name");
+    else
+      while (!spares.insert(name).second) name = default_layer_name(op, ++count[op]);
     const auto [other, is_new] = taken.emplace(name, d.nodes.size());
     if (!is_new)
       layer.fail("name", fmt::format("{} and [[layer]] {} are both called {}; give one another 'name'",

@@ -31,7 +31,7 @@
 //
 //   output = "codes"              # the default; or "accumulator": the sums, for the quantize that must follow
 //
-//   type = "conv_transpose1d"     # channels, kernel, stride, padding (steps dropped at both ends), output_padding, bias, trainable, output
+//   type = "conv_transpose1d"     # channels, kernel, stride, padding (steps dropped at both ends), output_padding, groups, bias, trainable, output
 //   type = "conv2d"               # channels, kernel, stride, dilation, groups, padding, ...: as conv1d, and each a number for both directions
 //                                 # or [rows, columns], such as kernel = [3, 5]; padding also [top, bottom, left, right]
 //   type = "linear"               # features, bias, trainable, output
@@ -42,13 +42,17 @@
 //   type = "quantize"             # format ("asym8", "bfp8", "sym4/16"; or bits), scale (constant, with zero_point), scaling ("dynamic",
 //                                 # "delayed"), rounding; and each with error_ before it; what is left out is as the recipe says
 //   type = "relu" | "relu6" | "sigmoid" | "tanh" | "flatten"
+//   type = "softmax"              # over the channels of each step; cross_entropy has its own
 //   type = "global_avg_pool1d"    # of images, too
 //   type = "leaky_relu"           # slope (default 0.01)
 //   type = "add" | "concat"       # inputs = ["conv3", "relu1"]: two earlier layers; "input" is the model's input
 //                                 # any other layer: input = "relu1", an earlier layer; default: the layer before
 //   type = "dropout"              # p (default 0.5): the share of elements that are 0 in training
-//   type = "max_pool1d" | "avg_pool1d"   # kernel, stride (default: as kernel), padding (up to half of it; an average counts its zeros)
+//   type = "max_pool1d" | "avg_pool1d"   # kernel, stride (default: as kernel), padding (up to half of it); of an average also
+//                                 # count_include_pad (default true): whether it divides by the zeros of the padding, too
 //   type = "max_pool2d" | "avg_pool2d"   # the same, each a number or [rows, columns]
+//   type = "adaptive_avg_pool1d"  # steps: that come out, whatever arrives
+//   type = "adaptive_avg_pool2d"  # size: a number, or [rows, columns]
 //
 //   [training]                    # optional, and so is each key; the command line overrides it
 //   epochs = 10

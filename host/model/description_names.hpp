@@ -32,6 +32,9 @@ inline constexpr Named<Op> kOps[] = {
     {"dropout", Op::kDropout},
     {"add", Op::kAdd},
     {"concat", Op::kConcat},
+    {"adaptive_avg_pool1d", Op::kAdaptiveAvgPool1d},
+    {"adaptive_avg_pool2d", Op::kAdaptiveAvgPool2d},
+    {"softmax", Op::kSoftmax},
 };
 
 /// kExplicit is written as numbers.

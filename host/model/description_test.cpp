@@ -246,6 +246,169 @@ TEST(Description, ActivationsAreReadAndWritten) {
   EXPECT_EQ(parse_description(write_description(d), "written").nodes, expected);
 }
 
+TEST(Description, AdaptivePoolsSoftmaxAndGroupsAreReadAndWritten) {
+  const auto read = [](const std::string& input, const std::string& layers) {
+    const Description d = parse_description("name = 'p'\n[input]\n" + input + layers, "m.toml");
+    EXPECT_EQ(parse_description(write_description(d), "written").nodes, d.nodes);
+    return d;
+  };
+  const Description signal =
+      read("steps = 9\nchannels = 4\n",
+           "[[layer]]\ntype = 'adaptive_avg_pool1d'\nsteps = 4\n"
+           "[[layer]]\ntype = 'avg_pool1d'\nkernel = 3\npadding = 1\ncount_include_pad = false\n"
+           "[[layer]]\ntype = 'avg_pool1d'\nkernel = 3\npadding = 1\ncount_include_pad = true\n"
+           "[[layer]]\ntype = 'conv_transpose1d'\nchannels = 6\nkernel = 3\ngroups = 2\n[[layer]]\ntype = "
+           "'softmax'\n");
+  const std::vector<Node> expected = {adaptive_avg_pool1d({.steps = 4}),
+                                      avg_pool1d({.kernel = 3, .padding = 1, .divisor = Divisor::kInside}),
+                                      avg_pool1d({.kernel = 3, .padding = 1}),
+                                      conv_transpose1d({.channels = 6, .kernel = 3, .groups = 2}), softmax()};
+  EXPECT_EQ(signal.nodes, expected);
+  EXPECT_EQ(signal.layer_names[0], "adaptive_avg_pool1");
+  const Description image =
+      read("height = 7\nwidth = 6\nchannels = 2\n",
+           "[[layer]]\ntype = 'adaptive_avg_pool2d'\nsize = 3\n[[layer]]\ntype = 'adaptive_avg_pool2d'\nsize "
+           "= [2, 1]\n"
+           "[[layer]]\ntype = 'avg_pool2d'\nkernel = [1, 2]\npadding = [0, 1]\ncount_include_pad = false\n");
+  EXPECT_EQ(image.nodes[0], adaptive_avg_pool2d({.size = {3, 3}}));
+  EXPECT_EQ(image.nodes[1], adaptive_avg_pool2d({.size = {2, 1}}));
+  EXPECT_EQ(image.nodes[2], avg_pool2d({.kernel = {1, 2}, .padding = {0, 1}, .divisor = Divisor::kInside}));
+}
+
+/// Each key of images, wrong in each way.
+TEST(Description, KeysOfImagesSayWhatWouldDo) {
+  const auto layer = [](const std::string& keys) {
+    return refusal("name = 'i'\n[input]\nheight = 8\nwidth = 8\nchannels = 4\n[[layer]]\n" + keys);
+  };
+  const auto conv = [&](const std::string& keys) { return layer("type = 'conv2d'\nchannels = 4\n" + keys); };
+  const auto error = [](int line, const std::string& text) {
+    return fmt::format("m.toml, line {}: {}", line, text);
+  };
+  EXPECT_EQ(conv("kernel = 3\nstride = [2, 1]\ndilation = [1, 2]\npadding = [1, 2, 3, 4]"), "");
+  EXPECT_EQ(conv("stride = 1"), error(6, "[[layer]] 1 (conv2d) has no key 'kernel'"));
+  for (const char* key : {"kernel", "stride", "dilation"}) {
+    const std::string before = key == std::string("kernel") ? "" : "kernel = 3\n";
+    const int line = before.empty() ? 9 : 10;
+    const auto of = [&](const std::string& value) { return conv(before + key + " = " + value); };
+    EXPECT_EQ(of("0"),
+              error(line, fmt::format("'{}' in [[layer]] 1 (conv2d) is 0; it must be from 1 to 32768", key)));
+    EXPECT_EQ(of("[3, 0]"),
+              error(line, fmt::format("'{}' in [[layer]] 1 (conv2d) is 0; it must be from 1 to 32768", key)));
+    EXPECT_EQ(
+        of("[32769, 1]"),
+        error(line, fmt::format("'{}' in [[layer]] 1 (conv2d) is 32769; it must be from 1 to 32768", key)));
+    EXPECT_EQ(
+        of("[1, 2, 3]"),
+        error(line, fmt::format("'{}' in [[layer]] 1 (conv2d) has 3 entries; it must be a number for both "
+                                "directions such as 3, or rows and columns such as [3, 5]",
+                                key)));
+    EXPECT_EQ(
+        of("'3'"),
+        error(line, fmt::format("'{}' in [[layer]] 1 (conv2d) is a string; it must be an integer", key)));
+    EXPECT_EQ(of("[1, 2.5]"),
+              error(line, fmt::format(
+                              "'{}' in [[layer]] 1 (conv2d) contains a float; it must be a list of integers",
+                              key)));
+  }
+  EXPECT_EQ(conv("kernel = 3\npadding = [1, 2, 3]"),
+            error(10,
+                  "'padding' in [[layer]] 1 (conv2d) has 3 entries; it must be \"valid\", \"same\", a number "
+                  "for all sides such as "
+                  "1, rows and columns such as [1, 2], or [top, bottom, left, right]"));
+  EXPECT_EQ(conv("kernel = 3\npadding = -1"),
+            error(10, "'padding' in [[layer]] 1 (conv2d) is -1; it must be from 0 to 32768"));
+  EXPECT_EQ(conv("kernel = 3\npadding = 'some'"),
+            error(10, "unknown padding 'some' in [[layer]] 1 (conv2d); did you mean 'same'?"));
+  EXPECT_EQ(conv("kernel = 3\ngroups = 3"),
+            error(10, "'groups' in [[layer]] 1 (conv2d) is 3, which does not divide its 4 channels"));
+  for (const char* type : {"max_pool2d", "avg_pool2d"}) {
+    const auto pool = [&](const std::string& keys) {
+      return layer(fmt::format("type = '{}'\n", type) + keys);
+    };
+    EXPECT_EQ(pool("kernel = [2, 4]\npadding = [1, 2]"), "");
+    EXPECT_EQ(
+        pool("kernel = [2, 4]\npadding = 2"),
+        error(9, fmt::format(
+                     "'padding' in [[layer]] 1 ({}) is 2; it can be at most half of the kernel, which is 2",
+                     type)));
+    EXPECT_EQ(
+        pool("kernel = [4, 2]\npadding = [1, 2]"),
+        error(9, fmt::format(
+                     "'padding' in [[layer]] 1 ({}) is 2; it can be at most half of the kernel, which is 2",
+                     type)));
+    EXPECT_EQ(pool("kernel = 2\npadding = [1, 1, 1, 1]"),
+              error(9, fmt::format("'padding' in [[layer]] 1 ({}) has 4 entries; it must be a number for "
+                                   "both directions such as 3, or "
+                                   "rows and columns such as [3, 5]",
+                                   type)));
+  }
+  EXPECT_EQ(layer("type = 'max_pool2d'\nkernel = 2\ncount_include_pad = false"),
+            error(9,
+                  "'count_include_pad' in [[layer]] 1 (max_pool2d) is for averages; a maximum does not see "
+                  "its padding, leave it out"));
+  EXPECT_EQ(
+      layer("type = 'avg_pool2d'\nkernel = 2\ncount_include_pad = 0"),
+      error(9, "'count_include_pad' in [[layer]] 1 (avg_pool2d) is an integer; it must be true or false"));
+  EXPECT_EQ(layer("type = 'adaptive_avg_pool2d'"),
+            error(6, "[[layer]] 1 (adaptive_avg_pool2d) has no key 'size'"));
+  EXPECT_EQ(layer("type = 'adaptive_avg_pool2d'\nsize = [2, 4097]"),
+            error(8, "'size' in [[layer]] 1 (adaptive_avg_pool2d) is 4097; it must be from 1 to 4096"));
+  EXPECT_EQ(layer("type = 'adaptive_avg_pool1d'\nsteps = 0"),
+            error(8, "'steps' in [[layer]] 1 (adaptive_avg_pool1d) is 0; it must be from 1 to 1048576"));
+}
+
+TEST(Description, InputsAreSignalsOrImages) {
+  const auto input = [](const std::string& keys) {
+    return refusal("name = 'i'\n[input]\n" + keys + "\nchannels = 1\n[[layer]]\ntype = 'flatten'");
+  };
+  EXPECT_EQ(input("height = 8\nwidth = 9"), "");
+  EXPECT_EQ(input("height = 8"), "m.toml, line 2: [input] has no key 'width'");
+  EXPECT_EQ(input("width = 8"), "m.toml, line 2: [input] has no key 'height'");
+  EXPECT_EQ(input("height = 8\nwidth = 8\nsteps = 64"),
+            "m.toml, line 5: [input] is a signal with 'steps', or an image with 'height' and 'width'; give "
+            "one of them");
+  EXPECT_EQ(input("height = 0\nwidth = 8"),
+            "m.toml, line 3: 'height' in [input] is 0; it must be from 1 to 4096");
+  EXPECT_EQ(input("height = 8\nwidth = 4097"),
+            "m.toml, line 4: 'width' in [input] is 4097; it must be from 1 to 4096");
+  EXPECT_EQ(input("height = [8, 8]\nwidth = 8"),
+            "m.toml, line 3: 'height' in [input] is a list; it must be an integer");
+  EXPECT_EQ(input("height = 8\nwidth = 'wide'"),
+            "m.toml, line 4: 'width' in [input] is a string; it must be an integer");
+  EXPECT_EQ(
+      refusal("name = 'i'\n[input]\nheight = 4096\nwidth = 4096\nchannels = 2\n[[layer]]\ntype = 'flatten'"),
+      "m.toml, line 3: [input] has 16777216 steps x 2 channels; at most 16777216 values make a sample");
+}
+
+/// The first ReLU6 and the 61st ReLU would be called alike.
+TEST(Description, NamesThatAreLeftOutDiffer) {
+  std::string text = "name = 'n'\n[input]\nchannels = 4\n";
+  const auto with = [&](const std::string& first, const std::string& second, int count) {
+    std::string layers = first;
+    for (int i = 0; i < count; ++i) layers += "[[layer]]\ntype = 'relu'\n";
+    return parse_description(text + layers + second, "m.toml").layer_names;
+  };
+  const std::string six = "[[layer]]\ntype = 'relu6'\n";
+  const std::vector<std::string> before = with(six, "", 62), behind = with("", six, 61);
+  EXPECT_EQ(before[0], "relu61");
+  EXPECT_EQ(before[60], "relu60");
+  EXPECT_EQ(before[61], "relu62");
+  EXPECT_EQ(before[62], "relu63");
+  EXPECT_EQ(behind[60], "relu61");
+  EXPECT_EQ(behind[61], "relu62");
+  const std::vector<std::string> pools =
+      parse_description(
+          "name = 'n'\n[input]\nheight = 4\nwidth = 4\nchannels = 4\n[[layer]]\ntype = 'avg_pool2d'\nkernel "
+          "= 1\n"
+          "[[layer]]\ntype = 'flatten'\n[[layer]]\ntype = 'avg_pool1d'\nkernel = 1\n"
+          "[[layer]]\ntype = 'conv1d'\nname = 'a'\nchannels = 4\nkernel = 1\n[[layer]]\ntype = "
+          "'conv2d'\nchannels = "
+          "4\nkernel = 1",
+          "m.toml")
+          .layer_names;
+  EXPECT_EQ(pools, (std::vector<std::string>{"avg_pool1", "flatten1", "avg_pool2", "a", "conv1"}));
+}
+
 TEST(Description, LossesAreReadAndWritten) {
   const std::string rest = "[input]\nchannels = 4\n[[layer]]\ntype = 'linear'\nfeatures = 2\n";
   const auto read = [&rest](const std::string& keys) {

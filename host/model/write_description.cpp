@@ -59,6 +59,10 @@ std::string setting_keys(const WireSetting& setting, std::string_view prefix) {
   return out;
 }
 
+std::string divisor_key(const Node& node) {
+  return node.is_average() ? fmt::format("count_include_pad = {}\n", node.divisor == Divisor::kWindow) : "";
+}
+
 std::string attributes(const Node& node) {
   switch (node.op) {
     case Op::kLinear:
@@ -75,9 +79,10 @@ std::string attributes(const Node& node) {
           size_text(node.vertical.stride, node.stride), size_text(node.vertical.dilation, node.dilation),
           node.groups, padding2d_text(node), parameter_keys(node), output_key(node));
     case Op::kConvTranspose1d:
-      return fmt::format("channels = {}\nkernel = {}\nstride = {}\npadding = {}\noutput_padding = {}\n{}{}",
-                         node.outputs, node.kernel, node.stride, node.pad_left, node.output_padding,
-                         parameter_keys(node), output_key(node));
+      return fmt::format(
+          "channels = {}\nkernel = {}\nstride = {}\npadding = {}\noutput_padding = {}\ngroups = {}\n{}{}",
+          node.outputs, node.kernel, node.stride, node.pad_left, node.output_padding, node.groups,
+          parameter_keys(node), output_key(node));
     case Op::kLayerNorm:
       return fmt::format("epsilon = {}\n{}", number_text(node.epsilon), parameter_keys(node));
     case Op::kGroupNorm:
@@ -91,18 +96,23 @@ std::string attributes(const Node& node) {
     case Op::kDropout: return fmt::format("p = {}\n", number_text(node.drop));
     case Op::kMaxPool1d:
     case Op::kAvgPool1d:
-      return fmt::format("kernel = {}\nstride = {}\npadding = {}\n", node.kernel, node.stride, node.pad_left);
+      return fmt::format("kernel = {}\nstride = {}\npadding = {}\n{}", node.kernel, node.stride,
+                         node.pad_left, divisor_key(node));
     case Op::kMaxPool2d:
     case Op::kAvgPool2d:
-      return fmt::format(
-          "kernel = {}\nstride = {}\npadding = {}\n", size_text(node.vertical.kernel, node.kernel),
-          size_text(node.vertical.stride, node.stride), size_text(node.vertical.pad_top, node.pad_left));
+      return fmt::format("kernel = {}\nstride = {}\npadding = {}\n{}",
+                         size_text(node.vertical.kernel, node.kernel),
+                         size_text(node.vertical.stride, node.stride),
+                         size_text(node.vertical.pad_top, node.pad_left), divisor_key(node));
+    case Op::kAdaptiveAvgPool1d: return fmt::format("steps = {}\n", node.outputs);
+    case Op::kAdaptiveAvgPool2d: return fmt::format("size = {}\n", size_text(node.output_rows, node.outputs));
     case Op::kAdd:
     case Op::kConcat:
     case Op::kRelu:
     case Op::kRelu6:
     case Op::kSigmoid:
     case Op::kTanh:
+    case Op::kSoftmax:
     case Op::kGlobalAvgPool1d:
     case Op::kFlatten: return "";
   }

@@ -51,6 +51,8 @@ class Walk {
     return d_.layer_names[at];
   }
 
+  int logits_layer() const { return plan_.tensors[static_cast<size_t>(plan_.summary.logits_tensor)].layer; }
+
   void add_layer(size_t i) {
     const LayerPlan& l = plan_.layers[i];
     const std::string& name = d_.layer_names[i];
@@ -83,6 +85,9 @@ class Walk {
       add(name, "sums", loss_words(plan_.summary.loss),
           l.logits_shift > 0 ? fmt::format("{} bits are dropped, to fit int32", l.logits_shift)
                              : "nothing: the loss reads sums");
+    if (l.node.is_bounded() && static_cast<int>(i) == logits_layer())
+      add(name, format_of(l.y), loss_words(plan_.summary.loss),
+          "nothing: the loss reads a copy of the codes");
     if (l.trains) add_training(i);
   }
 

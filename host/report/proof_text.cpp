@@ -31,6 +31,8 @@ std::string_view reduction_name(Reduction reduction) {
     case Reduction::kNormBackward: return "norm, backward";
     case Reduction::kSlope: return "slope";
     case Reduction::kJoin: return "join";
+    case Reduction::kWindowShare: return "pool, shared unit";
+    case Reduction::kSoftmax: return "softmax, backward";
   }
   return "";
 }

@@ -8,6 +8,7 @@
 #include "host/report/proof_text.hpp"
 #include "mantissa/model/formats.hpp"
 #include "mantissa/model/norm_proofs.hpp"
+#include "mantissa/model/window_shares.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -120,6 +121,9 @@ class Walk {
     if (l.node.takes_two())
       add("forward", name(i, "inputs"), "codes", "int32", kHalfAway,
           fmt::format("2^-{} of the larger scale", l.forward.unit_bits));
+    if (l.node.is_average() && !l.windows.are_equal())
+      add("forward", name(i, "averages"), sums(i, Reduction::kPool), "int32", kHalfAway,
+          fmt::format("1/{} of the codes", average_divisor(l.windows, max_code(l.x))));
     if (l.node.makes_sums() && is_logits(l.y) && l.logits_shift > 0)
       add("forward", name(i, "logits"), sums(i, reduction), "int32", kHalfUp,
           fmt::format("2^{} of the sums", l.logits_shift));
@@ -163,9 +167,13 @@ class Walk {
       return add_wire("backward", where, sums(i, Reduction::kNormBackward), l.dx);
     }
     if (l.node.op == Op::kQuantize) return add_wire("backward", where, format_of(l.dy), l.dx);
-    const Reduction reduction = l.node.has_parameters()  ? Reduction::kBackward
-                                : l.node.is_activation() ? Reduction::kSlope
-                                                         : Reduction::kPool;
+    if (!l.windows.are_equal())
+      add("backward", name(i, "shares of errors"), format_of(l.dy), "int32", kHalfAway,
+          fmt::format("1/{} of the codes", spread_divisor(l.windows, max_code(l.dy))));
+    const Reduction reduction = l.node.has_parameters()     ? Reduction::kBackward
+                                : l.node.op == Op::kSoftmax ? Reduction::kSoftmax
+                                : l.node.is_activation()    ? Reduction::kSlope
+                                                            : Reduction::kPool;
     add_wire("backward", where, sums(i, reduction, true), l.dx);
   }
 

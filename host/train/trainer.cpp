@@ -152,7 +152,8 @@ EpochResult Trainer::result_of(uint32_t epoch, const Sums& sums, double seconds)
           .samples = sums.samples,
           .seconds = seconds,
           .loss_q24 = sums.loss_q24,
-          .correct = sums.correct};
+          .correct = sums.correct,
+          .weight = sums.weight};
 }
 
 }  // namespace mantissa::host

@@ -22,7 +22,8 @@ struct EpochResult {
   double seconds = 0;
   bool complete = false;  ///< not interrupted
   int64_t loss_q24 = 0;   ///< the sums that the means are of: nats in Q24,
-  int64_t correct = 0;    ///< and samples
+  int64_t correct = 0;    ///< and samples,
+  int64_t weight = 0;     ///< and the weights of their classes, as BatchResult's
 };
 
 /// Where a run is, for a progress bar.

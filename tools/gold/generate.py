@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SUBJECTS = ["random_answers", "rescale", "packing", "convert", "requantize", "single_layers", "updates", "trajectory", "chain", "norms", "kept", "transposed", "images", "graphs",
+SUBJECTS = ["random_answers", "rescale", "packing", "convert", "requantize", "single_layers", "updates", "trajectory", "chain", "norms", "kept", "transposed", "images", "graphs", "pools",
             "layer_norm", "mse", "sgd_torch", "layers_torch", "fft_tables", "mfcc_tables", "mfcc", "import_torch"]
 
 

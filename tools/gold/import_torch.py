@@ -10,11 +10,11 @@ SAMPLES, LR = 4, 0.1
 HEAD = """
 struct TorchTensor {
   const char* name;  // as state_dict() has it
-  size_t shape[3];   // 0: no such dimension
+  size_t shape[4];   // 0: no such dimension
   const uint32_t* values;
   const double* after;  // one step with learning rate 0.1
 };
-// Samples are [C, T], as PyTorch has them.
+// Samples are [C, T] or [C, H, W], as PyTorch has them.
 struct TorchModel {
   const char* name;
   const TorchTensor* tensors;
@@ -27,7 +27,7 @@ struct TorchModel {
 
 
 def networks(torch):
-    """Name, shape of a sample [C, T], module."""
+    """Name, shape of a sample [C, T] or [C, H, W], module."""
     nn = torch.nn
 
     class OfSteps(nn.LayerNorm):
@@ -55,6 +55,12 @@ def networks(torch):
     yield "batched", (3, 6), nn.Sequential(
         nn.Conv1d(3, 4, 3), nn.BatchNorm1d(4, momentum=0.2), nn.ReLU(), nn.Conv1d(4, 6, 2), nn.GroupNorm(2, 6), nn.ReLU(), nn.Flatten(),
         nn.BatchNorm1d(18), nn.Linear(18, 3))
+    yield "image", (2, 6, 5), nn.Sequential(
+        nn.Conv2d(2, 4, (3, 2), stride=(2, 1), padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1, groups=4, bias=False), nn.ReLU(),
+        nn.Conv2d(4, 6, (1, 2), groups=2), nn.AdaptiveAvgPool2d((2, 3)), nn.Flatten(), nn.Linear(36, 3))
+    yield "spread", (3, 6), nn.Sequential(
+        nn.ConvTranspose1d(3, 6, 4, stride=2, padding=1, groups=3), nn.ReLU(), nn.ConvTranspose1d(6, 4, 3, groups=2), nn.ReLU(),
+        nn.Flatten(), nn.Linear(56, 3))
 
 
 def lines():

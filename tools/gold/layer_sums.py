@@ -57,47 +57,49 @@ def conv_gradients(conv, x, dy):
 
 
 class Transposed(NamedTuple):
-    """Weights [I][K][O]. `left` steps are dropped at both ends, `more` come behind."""
+    """Weights [I][K][O / groups]. `left` steps are dropped at both ends, `more` come behind."""
     inputs: int
     outputs: int
     kernel: int
     stride: int
     left: int
     more: int
+    groups: int = 1
 
     def steps(self, of_input):
         return (of_input - 1) * self.stride + self.kernel + self.more - 2 * self.left
 
     def terms(self, in_steps):
-        """(t, i, u, o, k) of each product y[u][o] += x[t][i] * w[i][k][o]."""
+        """(t, i, u, o, (k, j)) of each product y[u][o] += x[t][i] * w[i][k][j]: output j of the group is o."""
+        ins, outs = self.inputs // self.groups, self.outputs // self.groups
         for t in range(in_steps):
             for k in range(self.kernel):
                 u = t * self.stride + k - self.left
                 if 0 <= u < self.steps(in_steps):
                     for i in range(self.inputs):
-                        for o in range(self.outputs):
-                            yield t, i, u, o, k
+                        for j in range(outs):
+                            yield t, i, u, i // ins * outs + j, (k, j)
 
 
 def transposed_forward(layer, x, w, bias):
     y = [list(bias) for _ in range(layer.steps(len(x)))]
-    for t, i, u, o, k in layer.terms(len(x)):
-        y[u][o] += x[t][i] * w[i][k][o]
+    for t, i, u, o, (k, j) in layer.terms(len(x)):
+        y[u][o] += x[t][i] * w[i][k][j]
     return y
 
 
 def transposed_backward(layer, x, w, dy):
     dx = zeros(len(x), layer.inputs)
-    for t, i, u, o, k in layer.terms(len(x)):
-        dx[t][i] += dy[u][o] * w[i][k][o]
+    for t, i, u, o, (k, j) in layer.terms(len(x)):
+        dx[t][i] += dy[u][o] * w[i][k][j]
     return dx
 
 
 def transposed_gradients(layer, x, dy):
     """Of weights and biases."""
-    dw = [zeros(layer.kernel, layer.outputs) for _ in range(layer.inputs)]
-    for t, i, u, o, k in layer.terms(len(x)):
-        dw[i][k][o] += dy[u][o] * x[t][i]
+    dw = [zeros(layer.kernel, layer.outputs // layer.groups) for _ in range(layer.inputs)]
+    for t, i, u, o, (k, j) in layer.terms(len(x)):
+        dw[i][k][j] += dy[u][o] * x[t][i]
     return dw, [sum(column) for column in zip(*dy)]
 
 

@@ -54,12 +54,12 @@ class Conv1d:
 
 
 class ConvTranspose1d:
-    """Weights [I, K, O]: each step of the input adds a window of K steps to the output."""
+    """Weights [I, K, O / groups]: each step of the input adds a window of K steps to the outputs of its group."""
 
-    def __init__(self, settings, index, channels, outputs, kernel, stride=1, pad=0, more=0, fmt=None, bias=True):
+    def __init__(self, settings, index, channels, outputs, kernel, stride=1, pad=0, more=0, fmt=None, bias=True, groups=1):
         self.channels, self.outputs, self.kernel, self.stride = channels, outputs, kernel, stride
         self.pad, self.more = pad, more  # steps that are dropped at both ends, that are added behind
-        self.row = kernel * outputs
+        self.groups, self.row = groups, kernel * outputs // groups
         self.weight = weights(settings, index, channels * self.row, channels, fmt).uniform(self.row)
         self.bias = Parameter(settings, index, BIAS, outputs).uniform(self.row) if bias else None
         self.parameters = (self.weight, self.bias) if bias else (self.weight,)
@@ -71,13 +71,14 @@ class ConvTranspose1d:
             for k in range(self.kernel):
                 u = t * self.stride + k - self.pad
                 if 0 <= u < out_steps:
+                    ins, outs = self.channels // self.groups, self.outputs // self.groups
                     for i in range(self.channels):
-                        for o in range(self.outputs):
-                            yield t, u, i, o, i * self.row + k * self.outputs + o
+                        for o in range(outs):
+                            yield t, u, i, i // ins * outs + o, i * self.row + k * outs + o
 
     def forward(self, x):
         w, w_scale = self.weight.operand()
-        unit, most = times(x.scale, w_scale), -(-self.kernel // self.stride) * self.channels  # that add up in an output
+        unit, most = times(x.scale, w_scale), -(-self.kernel // self.stride) * self.channels // self.groups  # that add up in an output
         bias = self.bias.in_units(unit, most * x.max_code * self.weight.operand_bound) if self.bias else [0] * self.outputs
         steps = (len(x.rows) - 1) * self.stride + self.kernel + self.more - 2 * self.pad
         y = [list(bias) for _ in range(steps)]

@@ -12,7 +12,7 @@ SAMPLES = 3
 
 HEAD = """
 // Parameters, samples and targets are the bits of float32; gradients are of the mean loss, in the order of the parameters:
-// layer by layer weights [O, K, C / groups] ([I, K, O] of a transposed convolution), then biases.
+// layer by layer weights [O, K, C / groups] ([I, K, O / groups] of a transposed convolution, [O, R, K, C / groups] of images), then biases.
 struct TorchNetwork {
   const char* name;
   const uint32_t *parameters, *x, *targets;  // targets: or null
@@ -25,7 +25,7 @@ struct TorchNetwork {
 
 
 def networks(torch):
-    """Name, shape of a sample [steps, channels], classes, whether targets are values, layers as functions of [C, T]."""
+    """Name, shape of a sample [steps, channels] or [height, width, channels], classes, whether targets are values, layers as functions of [C, T]."""
     nn = torch.nn
 
     class StepMajor(nn.Module):
@@ -66,9 +66,39 @@ def networks(torch):
         nn.ReLU(), nn.AdaptiveAvgPool1d(1), StepMajor(), nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Linear(5, 3))
 
 
+    class PixelMajor(nn.Module):
+        def forward(self, x):
+            return x.permute(0, 2, 3, 1).flatten(1)
+
+    yield "image", (9, 8, 4), 3, False, nn.Sequential(
+        nn.Conv2d(4, 6, (3, 2), stride=(1, 2), padding=(2, 1), dilation=(2, 1), groups=2), nn.ReLU(),
+        nn.MaxPool2d((2, 3), stride=(2, 1), padding=(1, 1)), nn.Conv2d(6, 6, 3, padding=1, groups=6), nn.ReLU(),
+        nn.AvgPool2d((3, 2), stride=(2, 1), padding=(1, 1)), nn.Conv2d(6, 4, 1), PixelMajor(), nn.Linear(72, 3))
+    yield "padded", (17, 3), 3, False, nn.Sequential(
+        nn.Conv1d(3, 5, 3, padding=1), nn.MaxPool1d(3, 2, padding=1), nn.AvgPool1d(3, 2, padding=1),
+        nn.AvgPool1d(4, 1, padding=2, count_include_pad=False), StepMajor(), nn.Linear(30, 3))
+    yield "framed", (6, 7, 2), 3, False, nn.Sequential(
+        nn.Conv2d(2, 4, 2), nn.ReLU(), nn.AvgPool2d((3, 2), stride=(2, 1), padding=(1, 1), count_include_pad=False),
+        nn.Conv2d(4, 4, 1), nn.AvgPool2d((2, 3), padding=(1, 0), count_include_pad=False), PixelMajor(), nn.Linear(16, 3))
+    yield "adaptive", (17, 3), 3, False, nn.Sequential(
+        nn.Conv1d(3, 5, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool1d(7), nn.Conv1d(5, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool1d(8),
+        nn.AdaptiveAvgPool1d(4), StepMajor(), nn.Linear(16, 3))
+    yield "tiles", (7, 6, 2), 3, False, nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d((5, 4)), nn.Conv2d(4, 5, 1), nn.AdaptiveAvgPool2d((7, 2)),
+        PixelMajor(), nn.Linear(70, 3))
+    yield "shares", (9, 3), 4, True, nn.Sequential(
+        nn.Conv1d(3, 5, 3), nn.Softmax(1), nn.Conv1d(5, 4, 3), nn.ReLU(), StepMajor(), nn.Linear(20, 4), nn.Softmax(1))
+    yield "spread", (5, 3), 48, True, nn.Sequential(
+        nn.Conv1d(3, 4, 3, padding=1), nn.ReLU(),
+        nn.ConvTranspose1d(4, 6, 4, stride=3, padding=2, output_padding=1, groups=2), nn.ReLU(),
+        nn.ConvTranspose1d(6, 6, 3, stride=1, padding=1, groups=6), nn.ReLU(),
+        nn.ConvTranspose1d(6, 4, 2, stride=1, padding=1, groups=2), StepMajor())
+
+
 def stored(tensor):
-    """[O, C, K] as [O, K, C]; others as they are."""
-    return (tensor.transpose(1, 2) if tensor.dim() == 3 else tensor).detach().flatten().tolist()
+    """[O, C, K] as [O, K, C], [O, C, R, K] as [O, R, K, C]; others as they are."""
+    orders = {3: (0, 2, 1), 4: (0, 2, 3, 1)}
+    return tensor.permute(orders.get(tensor.dim(), tuple(range(tensor.dim())))).detach().flatten().tolist()
 
 
 def lines():
@@ -77,15 +107,15 @@ def lines():
     torch.set_default_dtype(torch.float64)
     yield HEAD
     rows = []
-    for name, (steps, channels), classes, has_values, network in networks(torch):
+    for name, shape, classes, has_values, network in networks(torch):
         for p in network.parameters():  # values that float32 holds
             spread = 4 if name == "activated" else 1  # so that ReLU6 meets its six
             p.data = (spread * (p.data + 0.1 * torch.randn_like(p))).float().double()
-        x = torch.randn(SAMPLES, steps, channels).float().double()
+        x = torch.randn(SAMPLES, *shape).float().double()
         labels, values = torch.arange(SAMPLES) % classes, torch.randn(SAMPLES, classes).float().double()
         if name == "binary":
             values = values.sigmoid().float().double()
-        outputs = network(x.transpose(1, 2))
+        outputs = network(x.movedim(-1, 1))
         loss = nn_loss(torch, name, outputs, values if has_values else labels, has_values)
         loss.backward()
         shown = loss.item() / (SAMPLES if name == "summed" else 1)  # of a sample

@@ -18,10 +18,15 @@ mantissa and exponent. R is rounding (0 half away, 1 half even, 2 floor, 3 stoch
     soft     classes, bits of the errors, label; smoothing and weights as bits of float32; unit; logits; loss Q24, code of the label's
              weight, its unit, codes of the errors
     dropout  key, number of the first element, how many of 2^16 are dropped; bits of x; x; what is left
+    grouped  as transposed, with groups behind output_padding
+    shares   1 adaptive (outputs, 0, 0) or 0 padded (kernel, stride, padding); channels, steps, bits of x, dy; x, dy; divisor and sums of
+             y; divisor and sums of dx: an average over windows of several sizes
+    softmax  steps, bits of x, y, dy; scale of x; x, dy; codes of y; sums of dx
     entropy  classes, bits of the errors, label, scale; logits; loss Q24, prediction, codes of the errors
 """
 import numpy as np
 
+import averages
 from activations import dropped, leaky, sigmoid, sigmoid_slope, six_codes, tanh, tanh_slope
 from draws import Draws
 from exact import cross_entropy, nearest_scale, over, random_key, times
@@ -90,14 +95,15 @@ def transposed_row(draws, layer, steps, bits):
     x_bits, w_bits, dy_bits = bits
     has_relu, passed_relu = draws.chance(50), draws.chance(50)
     x = codes(draws, x_bits, steps, layer.inputs, low=0 if passed_relu else None)
-    w = codes(draws, w_bits, layer.inputs, layer.kernel, layer.outputs)
+    w = codes(draws, w_bits, layer.inputs, layer.kernel, layer.outputs // layer.groups)
     bias = [draws.integer(20) if draws.chance(80) else 0 for _ in range(layer.outputs)]
     dy = codes(draws, dy_bits, layer.steps(steps), layer.outputs)
     scales = [draws.scale(-45, -35) for _ in range(3)]
     y, dx = transposed_forward(layer, x, w, bias), transposed_backward(layer, x, w, dy)
     y, dx = relu(y) if has_relu else y, masked(dx, x) if passed_relu else dx
     dw, db = transposed_gradients(layer, x, dy)
-    return text("transposed", *layer, steps, *bits, has_relu, passed_relu, x, w, bias, dy, *scales,
+    name, attributes = ("transposed", layer[:-1]) if layer.groups == 1 else ("grouped", layer)
+    return text(name, *attributes, steps, *bits, has_relu, passed_relu, x, w, bias, dy, *scales,
                 y, rounded(draws, y, times(scales[0], scales[1])), dx, rounded(draws, dx, times(scales[2], scales[1])), dw, db)
 
 
@@ -224,12 +230,56 @@ def soft_row(draws, bits, _, n):
                 targets.unit, errors)
 
 
+def random_grouped(draws):
+    """As many groups as channels, too, whose products have a kernel of their own."""
+    layer, steps = random_transposed(draws)
+    groups = draws.between(2, 4)
+    ins, outs = (1, 1) if draws.chance(30) else (draws.between(1, 3), draws.between(1, 3))
+    return layer._replace(inputs=groups * ins, outputs=groups * outs, groups=groups), steps
+
+
+def shares_row(draws):
+    """Windows whose sizes differ."""
+    bits, dy_bits, channels = draws.one_of((4, 8, 12, 16)), draws.one_of((4, 8, 12, 16)), draws.between(1, 5)
+    while True:
+        is_adaptive, steps, kernel, stride = draws.between(0, 1), draws.between(1, 40), draws.between(2, 9), draws.between(1, 9)
+        outputs, pad = draws.between(1, 12), draws.between(1, kernel // 2)
+        if not is_adaptive and steps + 2 * pad < kernel:
+            continue
+        layer = averages.Averages(averages.adaptive(steps, outputs) if is_adaptive else averages.inside(steps, kernel, stride, pad))
+        if not layer.are_equal():
+            break
+    high, dy_high = 2 ** (bits - 1) - 1, 2 ** (dy_bits - 1) - 1
+    x = few(draws, bits, steps, channels)
+    dy = few(draws, dy_bits, len(layer.windows), channels)
+    y = layer.forward(averages.Codes(x, averages.ONE, high)).rows
+    dx = layer.backward(averages.Codes(x, averages.ONE, high), averages.Codes(dy, averages.ONE, dy_high)).rows
+    shape = (1, outputs, 0, 0) if is_adaptive else (0, kernel, stride, pad)
+    return text("shares", *shape, channels, steps, bits, dy_bits, x, dy, layer.forward_divisor(high), y,
+                layer.backward_divisor(dy_high), dx)
+
+
+def softmax_row(draws):
+    bits, y_bits, dy_bits = (draws.between(2, 16) for _ in range(3))
+    steps, channels, high = draws.between(1, 4), draws.between(1, 20), 2 ** (y_bits - 1) - 1
+    x, dy = codes(draws, bits, steps, channels), codes(draws, dy_bits, steps, channels)
+    scale = draws.scale(-32 - bits, -24)
+    y = [averages.softmax_codes(row, scale, high) for row in x]
+    return text("softmax", steps, bits, y_bits, dy_bits, scale, x, dy, y, [averages.softmax_errors(a, d, high) for a, d in zip(y, dy)])
+
+
 def lines():
     yield from layer_lines(Draws(SEED))
     draws = Draws(SEED + 1)  # of its own, so that the rows above stay
     for make in (leaky_row, six_row, curve_row, curve_row, dropout_row, pointwise_row, pointwise_row, soft_row):
         for _ in range(40):
             yield make(draws, draws.between(2, 16), draws.between(2, 16), draws.between(1, 40))
+    draws = Draws(SEED + 2)
+    for number in range(40):
+        layer, steps = random_grouped(draws)
+        yield transposed_row(draws, layer, steps, [(8, 8, 8), (16, 16, 16), tuple(draws.between(2, 12) for _ in range(3))][number % 3])
+        yield shares_row(draws)
+        yield softmax_row(draws)
 
 
 def layer_lines(draws):

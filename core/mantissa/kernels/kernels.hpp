@@ -14,6 +14,7 @@
 #include "mantissa/kernels/softmax.hpp"
 #include "mantissa/kernels/sums.hpp"
 #include "mantissa/kernels/update.hpp"
+#include "mantissa/kernels/window_shares.hpp"
 
 namespace mantissa {
 
@@ -30,6 +31,8 @@ struct Kernels {
   void (*window_sums)(const WindowSums&) = nullptr;
   void (*spread)(const Spread&) = nullptr;
   void (*overlap_sums)(const OverlapSums&) = nullptr;
+  void (*share_sums)(const ShareSums&) = nullptr;
+  void (*spread_shares)(const SpreadShares&) = nullptr;
   UpdateSeen (*update_integer)(const IntegerUpdate&) = nullptr;
   UpdateSeen (*update_float)(const FloatUpdate&) = nullptr;
   void (*join_gradient)(const JoinGradient&) = nullptr;
@@ -52,6 +55,8 @@ struct Kernels {
   void (*read_running)(const RunningStatistics&) = nullptr;
   void (*activation_forward)(const ActivationForward&) = nullptr;
   void (*activation_backward)(const ActivationBackward&) = nullptr;
+  void (*softmax_forward)(const SoftmaxForward&) = nullptr;
+  void (*softmax_backward)(const SoftmaxBackward&) = nullptr;
   void (*drop_elements)(const DropElements&) = nullptr;
   void (*join_codes)(const JoinCodes&) = nullptr;
   KeptSeen (*keep_sums)(const KeepSums&) = nullptr;
@@ -74,6 +79,8 @@ struct RefKernels {
   static void window_sums(const WindowSums& p);
   static void spread(const Spread& p);
   static void overlap_sums(const OverlapSums& p);
+  static void share_sums(const ShareSums& s);
+  static void spread_shares(const SpreadShares& s);
   static UpdateSeen update_integer(const IntegerUpdate& u);
   static UpdateSeen update_float(const FloatUpdate& u);
   static constexpr auto join_gradient = &mantissa::join_gradient;
@@ -96,6 +103,8 @@ struct RefKernels {
   static void read_running(const RunningStatistics& r);
   static void activation_forward(const ActivationForward& f);
   static void activation_backward(const ActivationBackward& b);
+  static void softmax_forward(const SoftmaxForward& s);
+  static void softmax_backward(const SoftmaxBackward& s);
   static void drop_elements(const DropElements& d);
   static constexpr auto join_codes = &mantissa::join_codes;
   static constexpr auto keep_sums = &mantissa::keep_sums;
@@ -117,6 +126,8 @@ inline constexpr Kernels kernels_of = {
     .window_sums = Set::window_sums,
     .spread = Set::spread,
     .overlap_sums = Set::overlap_sums,
+    .share_sums = Set::share_sums,
+    .spread_shares = Set::spread_shares,
     .update_integer = Set::update_integer,
     .update_float = Set::update_float,
     .join_gradient = Set::join_gradient,
@@ -139,6 +150,8 @@ inline constexpr Kernels kernels_of = {
     .read_running = Set::read_running,
     .activation_forward = Set::activation_forward,
     .activation_backward = Set::activation_backward,
+    .softmax_forward = Set::softmax_forward,
+    .softmax_backward = Set::softmax_backward,
     .drop_elements = Set::drop_elements,
     .join_codes = Set::join_codes,
     .keep_sums = Set::keep_sums,

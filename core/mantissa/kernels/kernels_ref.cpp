@@ -4,6 +4,8 @@
 #include "mantissa/kernels/activation-inl.hpp"
 #include "mantissa/kernels/group_norm-inl.hpp"
 #include "mantissa/kernels/layer_norm-inl.hpp"
+#include "mantissa/kernels/softmax-inl.hpp"
+#include "mantissa/kernels/window_shares-inl.hpp"
 
 #define MANTISSA_KERNEL_NAMESPACE ref
 #include "mantissa/kernels/depthwise-inl.hpp"
@@ -52,6 +54,14 @@ void RefKernels<kOperands>::spread(const Spread& p) {
 template <Operands kOperands>
 void RefKernels<kOperands>::overlap_sums(const OverlapSums& p) {
   return ref::overlap_sums(p);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::share_sums(const ShareSums& s) {
+  return ref::share_sums<kOperands>(s);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::spread_shares(const SpreadShares& s) {
+  return ref::spread_shares<kOperands>(s);
 }
 template <Operands kOperands>
 UpdateSeen RefKernels<kOperands>::update_integer(const IntegerUpdate& u) {
@@ -125,6 +135,14 @@ void RefKernels<kOperands>::activation_forward(const ActivationForward& f) {
 template <Operands kOperands>
 void RefKernels<kOperands>::activation_backward(const ActivationBackward& b) {
   return ref::activation_backward<kOperands>(b);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::softmax_forward(const SoftmaxForward& s) {
+  return ref::softmax_forward<kOperands>(s);
+}
+template <Operands kOperands>
+void RefKernels<kOperands>::softmax_backward(const SoftmaxBackward& s) {
+  return ref::softmax_backward<kOperands>(s);
 }
 template <Operands kOperands>
 void RefKernels<kOperands>::drop_elements(const DropElements& d) {

@@ -12,8 +12,10 @@ struct PoolShape {
   int32_t first = 0;  ///< window whose place in y is the first
   int32_t rows = 1;
   int32_t pitch = 0;  ///< steps from a row of an image to the next; 0: no image
+  int32_t adaptive =
+      0;  ///< windows that an adaptive pool has in a row; 0: kernel, stride and pad say where they are
 
-  constexpr bool is_plain() const { return pad == 0 && first == 0 && pitch == 0; }
+  constexpr bool is_plain() const { return pad == 0 && first == 0 && pitch == 0 && adaptive == 0; }
 };
 
 /// The steps of window i of a PoolShape.
@@ -21,6 +23,10 @@ struct PoolWindow {
   int32_t first = 0, count = 0;
 };
 constexpr PoolWindow window_of(const PoolShape& s, int32_t i) {
+  if (s.adaptive > 0) {
+    const int32_t place = (s.first + i) * s.in_steps, first = place / s.adaptive;
+    return {first, (place + s.in_steps + s.adaptive - 1) / s.adaptive - first};
+  }
   const int32_t at = (s.first + i) * s.stride - s.pad;
   const int32_t first = at > 0 ? at : 0, end = at + s.kernel < s.in_steps ? at + s.kernel : s.in_steps;
   return {first, end - first};

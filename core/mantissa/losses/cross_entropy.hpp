@@ -18,22 +18,6 @@ struct LossResult {
 /// A loss that was computed in float32; 10^6 at most.
 constexpr int64_t float_loss_q24(float loss) { return truncated((loss < 1e6f ? loss : 1e6f) * 0x1p24f); }
 
-/// Exponents of two in Q26 beyond which 2^-t counts as 0.
-inline constexpr uint32_t kLargestExponentQ26 = 31u << 26;
-
-/// The multiplier that turns differences of logits, in units of `scale`, into exponents of two in Q26.
-constexpr Multiplier exponent_multiplier(Scale scale) {
-  constexpr Scale kLog2E{0x5C551D95u, -30};  // 1.4426950408889634
-  return multiplier((scale * kLog2E).shifted(26));
-}
-
-/// An exponent of two in Q26 from how far a logit lies below the largest.
-constexpr uint32_t exponent_q26(uint32_t below, Multiplier exponent) {
-  const uint64_t product = uint64_t(below) * uint32_t(exponent.mantissa);
-  const uint64_t wanted = (product + (uint64_t(1) << (exponent.shift - 1))) >> exponent.shift;
-  return wanted < kLargestExponentQ26 ? uint32_t(wanted) : kLargestExponentQ26;
-}
-
 /// Largest and its first index.
 template <class T>
 constexpr int32_t first_largest(const T* x, int32_t n) {

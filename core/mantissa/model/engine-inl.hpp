@@ -200,7 +200,7 @@ struct Engine::LayerUpdate {
 inline ConvGeometry geometry_of(const LayerPlan& l, int32_t x_row, int32_t y_row) {
   const Node& n = l.node;
   if (n.is_transposed())
-    return {l.out.channels, l.in.channels, n.kernel, n.stride, 1, 1, l.pad_left, y_row, x_row};
+    return {l.out.channels, l.in.channels, n.kernel, n.stride, 1, n.groups, l.pad_left, y_row, x_row};
   return {l.in.channels, l.out.channels, n.kernel, n.stride, n.dilation,
           n.groups,      l.pad_left,     x_row,    y_row,    n.vertical.kernel};
 }

@@ -200,6 +200,9 @@ class Engine {
                   int32_t worker);
   void forward_activation(const LayerPlan& l, int32_t sample, int32_t worker);
   void backward_activation(const LayerPlan& l, int32_t sample, int32_t worker);
+  void mask_floats(const LayerPlan& l, float* dx, int32_t sample) const;
+  void forward_softmax(const LayerPlan& l, int32_t sample);
+  void backward_softmax(const LayerPlan& l, int32_t sample, int32_t worker);
   void drop(const LayerPlan& l, const Wire& from, const Wire& to, int32_t sample) const;
   SumRows sum_rows(const ProductPlan& product, Scale unit, SumRows rows) const;
   void round_sums(const Wire& wire, const SumRows& s);
@@ -217,6 +220,9 @@ class Engine {
   Scale gradient_unit(const LayerPlan& l, int32_t sample) const;
   void run_backward(const LayerPlan& l);
   void backward_rows(const LayerPlan& l, int32_t sample, int32_t row, int32_t rows, int32_t worker);
+  int32_t forward_divisor(const LayerPlan& l) const;
+  int32_t backward_divisor(const LayerPlan& l) const;
+  void load_logits(const LayerPlan& l, int32_t sample);
   void backward_overlapping_pool(const LayerPlan& l, int32_t sample, int32_t worker);
   void backward_pool(const LayerPlan& l, int32_t sample, int32_t worker);
   void run_gradient(const LayerPlan& l);

@@ -48,6 +48,12 @@ void Engine::forward_activation(const LayerPlan& l, int32_t sample, int32_t work
   });
 }
 
+/// The error of a wire that has passed a ReLU.
+void Engine::mask_floats(const LayerPlan& l, float* dx, int32_t sample) const {
+  const float* x = data<float>(l.x.tensor, sample);
+  for (int32_t i = 0; l.relu_input && i < l.in.size(); ++i) dx[i] = x[i] > 0.0f ? dx[i] : 0.0f;
+}
+
 void Engine::backward_activation(const LayerPlan& l, int32_t sample, int32_t worker) {
   const Wire& of = l.node.is_bounded() ? l.y : l.x;
   const Tensor& oft = plan_.tensors[size_t(of.tensor)];
@@ -70,8 +76,7 @@ void Engine::backward_activation(const LayerPlan& l, int32_t sample, int32_t wor
     if (!is_float) b.parameter = six_in_codes(wire_scale(l.x, sample));
     float* dx = data<float>(l.dx.tensor, sample);
     make(0, l.in.size(), dx);
-    const float* x = data<float>(l.x.tensor, sample);
-    for (int32_t i = 0; is_float && l.relu_input && i < l.in.size(); ++i) dx[i] = x[i] > 0.0f ? dx[i] : 0.0f;
+    if (is_float) mask_floats(l, dx, sample);
     return clear_halo(l.dx.tensor, sample);
   }
   b.dx_element = l.backward.accumulator;

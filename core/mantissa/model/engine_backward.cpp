@@ -15,7 +15,7 @@ Scale Engine::backward_unit(const LayerPlan& l, int32_t sample) const {
   if (l.node.op == Op::kLeakyRelu) return dy.shifted(-kSlopeBits);
   if (l.node.is_bounded()) return dy * wire_scale(l.y, sample) * wire_scale(l.y, sample);
   if (l.node.has_parameters()) return dy * weight_scale(l);
-  return l.node.is_max_pool() ? dy : dy / Scale::normalized(uint32_t(l.node.window()), 0);
+  return l.node.is_max_pool() ? dy : dy / Scale::normalized(uint32_t(backward_divisor(l)), 0);
 }
 
 void Engine::run_backward(const LayerPlan& l) {
@@ -25,6 +25,7 @@ void Engine::run_backward(const LayerPlan& l) {
       if (l.node.op == Op::kLayerNorm) return backward_norm(l, s, worker);
       if (l.node.has_groups_of_norms()) return backward_group_norm(l, s, worker);
       if (l.node.op == Op::kQuantize) return requantize(l.dy, l.dx, l.backward, l.in, s, worker);
+      if (l.node.op == Op::kSoftmax) return backward_softmax(l, s, worker);
       if (l.node.is_activation()) return backward_activation(l, s, worker);
       if (l.node.op == Op::kDropout) return drop(l, l.dy, l.dx, s);
       if (l.node.takes_two()) return backward_join(l, s);

@@ -44,7 +44,9 @@ Scale Engine::forward_unit(const LayerPlan& l, int32_t sample) const {
   if (l.node.op == Op::kQuantize || l.node.op == Op::kRelu6) return x;
   if (l.node.op == Op::kLeakyRelu) return x.shifted(-kSlopeBits);
   if (l.node.takes_two()) return join_unit(l, sample);
-  return l.node.has_parameters() ? x * weight_scale(l) : x / Scale::normalized(uint32_t(l.node.window()), 0);
+  if (l.node.is_bounded()) return wire_scale(l.y, sample);
+  return l.node.has_parameters() ? x * weight_scale(l)
+                                 : x / Scale::normalized(uint32_t(forward_divisor(l)), 0);
 }
 
 void* Engine::scratch(const ProductPlan& product, int32_t operand, int32_t worker) const {
@@ -208,6 +210,7 @@ void Engine::run_forward(const LayerPlan& l) {
       if (l.node.op == Op::kLayerNorm) return forward_norm(l, s, worker);
       if (l.node.has_groups_of_norms()) return forward_group_norm(l, s, worker);
       if (l.node.op == Op::kQuantize) return requantize(l.x, l.y, l.forward, l.out, s, worker);
+      if (l.node.op == Op::kSoftmax) return forward_softmax(l, s);
       if (l.node.is_activation()) return forward_activation(l, s, worker);
       if (l.node.op == Op::kDropout) return drop(l, l.x, l.y, s);
       if (l.node.takes_two()) return forward_join(l, s, worker);

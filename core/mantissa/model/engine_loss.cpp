@@ -136,10 +136,22 @@ Scale Engine::batch_divisor() const {
   return weight_ > 0 ? Scale::normalized(uint64_t(weight_), 0) * weight_unit_ : Scale{};
 }
 
+/// Codes of a Sigmoid, Tanh or Softmax stay for the way back; the loss works on a copy, in the place of sums.
+void Engine::load_logits(const LayerPlan& l, int32_t sample) {
+  const int16_t logits = plan_.summary.logits_tensor;
+  if (l.y.tensor == logits) return;
+  const int32_t n = plan_.summary.classes;
+  const void* y = data<>(l.y.tensor, sample);
+  if (!plan_.summary.is_float)
+    return widen(y, plan_.tensors[size_t(l.y.tensor)].element, n, data<int32_t>(logits, sample));
+  for (int32_t i = 0; i < n; ++i) data<float>(logits, sample)[i] = static_cast<const float*>(y)[i];
+}
+
 void Engine::run_loss(const LayerPlan& l) {
   result_.weight += int64_t(count_) << 15;
   for (int32_t s = 0; s < count_; ++s) {
     const bool with_errors = (training_ || observing_) && l.dy.tensor >= 0;
+    load_logits(l, s);
     const LossResult loss = sample_loss(l, s, with_errors);
     if (with_errors) clear_halo(l.dy.tensor, s);
     result_.loss_q24 += loss.loss_q24;

@@ -18,6 +18,7 @@ struct PoolRow {
 
 /// The windows from `first` on; of an image those of the row that it lies in, or less.
 PoolRow pool_row(const LayerPlan& l, int32_t first, int32_t count) {
+  const bool is_adaptive = l.node.is_adaptive();
   PoolRow p;
   p.shape = {.in_steps = l.in_row(),
              .out_steps = count,
@@ -25,14 +26,19 @@ PoolRow pool_row(const LayerPlan& l, int32_t first, int32_t count) {
              .kernel = l.node.kernel,
              .stride = l.node.stride,
              .pad = l.pad_left,
-             .first = first % l.out_row()};
+             .first = first % l.out_row(),
+             .adaptive = is_adaptive ? l.node.outputs : 0};
   if (!l.node.is_2d()) return p;
   const Vertical& v = l.node.vertical;
-  const int32_t top = first / l.out_row() * v.stride - l.pad_top, bottom = top + v.kernel;
-  const int32_t from = top > 0 ? top : 0, to = bottom < l.in.height() ? bottom : l.in.height();
-  p.shape.rows = to - from;
+  const PoolWindow rows = window_of({.in_steps = l.in.height(),
+                                     .kernel = v.kernel,
+                                     .stride = v.stride,
+                                     .pad = l.pad_top,
+                                     .adaptive = is_adaptive ? l.node.output_rows : 0},
+                                    first / l.out_row());
+  p.shape.rows = rows.count;
   p.shape.pitch = l.in_row();
-  p.x = ptrdiff_t(from) * l.in_row() * l.in.channels;
+  p.x = ptrdiff_t(rows.first) * l.in_row() * l.in.channels;
   return p;
 }
 
@@ -77,6 +83,10 @@ void Engine::forward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
     for_each_row(l, row, rows, [&](const PoolRow& p, int32_t first) {
       kernels_->window_sums({p.shape, xt.element, at(x, xt.element, p.x),
                              at(sums, l.forward.accumulator, ptrdiff_t(first - row) * channels)});
+      if (!l.windows.are_equal())
+        kernels_->share_sums({p.shape, l.forward.accumulator,
+                              at(sums, l.forward.accumulator, ptrdiff_t(first - row) * channels),
+                              forward_divisor(l)});
     });
     FinishSums finish;
     finish.sums = sums;
@@ -94,13 +104,25 @@ void Engine::forward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
                                 .magnitude = magnitude,
                                 .worker = worker}));
   }
-  if (plan_.summary.is_float) {
-    const float divisor = 1.0f / float(l.node.window());
+  if (plan_.summary.is_float && l.windows.are_equal()) {
+    const float divisor = 1.0f / float(l.windows.most);
     for (int32_t i = 0; i < yt.elements; ++i) static_cast<float*>(y)[i] *= divisor;
   }
 }
 
-/// Errors of windows that overlap are sums, rounded as those of products are.
+/// Units of the sums in a code of x, in one of dy.
+int32_t Engine::forward_divisor(const LayerPlan& l) const {
+  return plan_.summary.is_float
+             ? 1
+             : average_divisor(l.windows, plan_.tensors[size_t(l.x.tensor)].format.max_code());
+}
+int32_t Engine::backward_divisor(const LayerPlan& l) const {
+  return plan_.summary.is_float
+             ? 1
+             : spread_divisor(l.windows, plan_.tensors[size_t(l.dy.tensor)].format.max_code());
+}
+
+/// Errors of windows that overlap, or have shares of their own, are sums, rounded as those of products are.
 void Engine::backward_overlapping_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
   const Tensor& xt = plan_.tensors[size_t(l.x.tensor)];
   const Tensor& dyt = plan_.tensors[size_t(l.dy.tensor)];
@@ -109,11 +131,15 @@ void Engine::backward_overlapping_pool(const LayerPlan& l, int32_t sample, int32
   const void* dy = data<>(l.dy.tensor, sample);
   const Element element = l.backward.accumulator;
   void* sums = plan_.summary.is_float ? data<>(l.dx.tensor, sample) : data<>(l.backward.tile, worker);
-  if (l.node.is_2d()) clear_elements(sums, element, l.in.size());
+  const bool is_equal = l.windows.are_equal();
+  if (l.node.is_2d() || !is_equal) clear_elements(sums, element, l.in.size());
   for_each_row(l, 0, l.out.steps, [&](const PoolRow& p, int32_t first) {
+    const void* errors = at(dy, dyt.element, ptrdiff_t(first) * channels);
+    if (!is_equal)
+      return kernels_->spread_shares(
+          {p.shape, dyt.element, errors, at(sums, element, p.x), backward_divisor(l)});
     const void* winners = l.node.is_max_pool() ? at(x, xt.element, p.x) : nullptr;
-    kernels_->overlap_sums({p.shape, xt.element, dyt.element, winners,
-                            at(dy, dyt.element, ptrdiff_t(first) * channels), at(sums, element, p.x)});
+    kernels_->overlap_sums({p.shape, xt.element, dyt.element, winners, errors, at(sums, element, p.x)});
   });
   FinishSums finish;
   finish.sums = sums;
@@ -141,7 +167,7 @@ void Engine::backward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
   void* dx = data<>(l.dx.tensor, sample);
   const Activation input = l.relu_input ? Activation::kRelu : Activation::kNone;
   clear_halo(l.dx.tensor, sample);
-  if (l.node.windows_overlap()) {
+  if (l.windows.add_errors()) {
     backward_overlapping_pool(l, sample, worker);
   } else {
     if (l.node.is_2d()) clear_elements(dx, dxt.element, l.in.size());
@@ -155,8 +181,8 @@ void Engine::backward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
         kernels_->spread({p.shape, xt.element, dxt.element, l.relu_input ? row_x : nullptr, row_dy, row_dx});
     });
   }
-  if (plan_.summary.is_float && l.node.is_average()) {
-    const float divisor = 1.0f / float(l.node.window());
+  if (plan_.summary.is_float && l.node.is_average() && l.windows.are_equal()) {
+    const float divisor = 1.0f / float(l.windows.most);
     for (int32_t i = 0; i < dxt.elements; ++i) static_cast<float*>(dx)[i] *= divisor;
   }
 }

@@ -27,7 +27,8 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   bool joins = false;
   bool group = false, statistics = false, group_error = false, group_sums = false, group_trains = false;
   bool running = false, follows = false;
-  bool curve = false, curve_error = false, drops = false;
+  bool curve = false, curve_error = false, drops = false, softmax = false, softmax_error = false;
+  bool shares = false, shared_error = false;
   bool kept = false, granules = false, depthwise = false, depthwise_trains = false;
   bool integer_update = false, float_update = false, float_weights = false, coded_gradient = false;
   for (const LayerPlan& l : plan.layers) {
@@ -47,15 +48,20 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
     group_trains |= is_group && l.trains;
     running |= l.node.op == Op::kBatchNorm;
     follows |= follows_batch;
-    curve |= l.node.is_activation();
-    curve_error |= l.node.is_activation() && l.passes_error;
+    const bool is_softmax = l.node.op == Op::kSoftmax, is_curve = l.node.is_activation() && !is_softmax;
+    curve |= is_curve;
+    curve_error |= is_curve && l.passes_error;
+    softmax |= is_softmax;
+    softmax_error |= is_softmax && l.passes_error;
     drops |= l.node.op == Op::kDropout;
-    const bool overlaps = l.node.windows_overlap();
+    const bool adds = l.windows.add_errors(), is_equal = l.windows.are_equal();
     max |= is_max;
     average |= is_average;
-    max_error |= is_max && l.passes_error && !overlaps;
-    average_error |= is_average && l.passes_error && !overlaps;
-    overlap |= (is_max || is_average) && l.passes_error && overlaps;
+    max_error |= is_max && l.passes_error && !adds;
+    average_error |= is_average && l.passes_error && !adds;
+    overlap |= (is_max || is_average) && l.passes_error && adds && is_equal;
+    shares |= is_average && !is_equal;
+    shared_error |= is_average && l.passes_error && !is_equal;
     integer_update |= l.trains && updates_exactly(l.formats);
     float_update |= l.trains && !updates_exactly(l.formats);
     coded_gradient |= l.coded_weight_gradient || l.coded_bias_gradient;
@@ -73,6 +79,8 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   body(k.window_sums, average);
   body(k.spread, average_error);
   body(k.overlap_sums, overlap);
+  body(k.share_sums, shares);
+  body(k.spread_shares, shared_error);
   body(k.update_integer, integer_update);
   body(k.update_float, float_update);
   body(k.join_gradient, coded_gradient);
@@ -93,6 +101,8 @@ constexpr void for_each_kernel(Table& k, const PlanView& plan, Body body) {
   body(k.update_running, follows);
   body(k.activation_forward, curve);
   body(k.activation_backward, curve_error);
+  body(k.softmax_forward, softmax);
+  body(k.softmax_backward, softmax_error);
   body(k.drop_elements, drops && plan.summary.mode == PlanMode::kTrain);
   body(k.join_codes, joins);
   body(k.keep_sums, kept);

@@ -41,6 +41,9 @@ enum class Op : uint8_t {
   kConcat,
   kGroupNorm,
   kBatchNorm,
+  kAdaptiveAvgPool1d,
+  kAdaptiveAvgPool2d,
+  kSoftmax,
 };
 enum class Loss : uint8_t { kCrossEntropy, kMse, kL1, kHuber, kBce };
 /// What the losses of a batch add up to; with kMean also what those of a sample's outputs do, where it has more than one.
@@ -78,6 +81,8 @@ struct LossSettings {
   constexpr bool is_soft() const { return std::bit_cast<uint32_t>(smoothing) != 0 || !class_weights.empty(); }
 };
 enum class Padding : uint8_t { kValid, kSame, kExplicit };
+/// By what an average divides: all elements of a window, zeros of the padding among them, or those inside of the signal.
+enum class Divisor : uint8_t { kWindow, kInside };
 enum class Bias : uint8_t { kNone, kPerOutput };
 enum class Training : uint8_t { kTrainable, kFrozen };
 /// What a layer that makes sums passes on: codes, or the sums themselves for the Quantize that must follow.
@@ -125,8 +130,10 @@ inline constexpr int32_t kModelInput = -2;
 /// One layer. Attributes that the operation does not have are ignored.
 struct Node {
   Op op = Op::kRelu;
-  int32_t outputs = 0;  ///< features of Linear, output channels of convolutions
-  int32_t kernel = 1;   ///< steps of the window, before dilation; in an image along a row
+  int32_t outputs =
+      0;  ///< features of Linear, output channels of convolutions, steps of adaptive pools (of an image: along a row)
+  int32_t output_rows = 1;  ///< AdaptiveAvgPool2d
+  int32_t kernel = 1;       ///< steps of the window, before dilation; in an image along a row
   int32_t stride = 1;
   int32_t dilation = 1;
   int32_t groups = 1;
@@ -134,6 +141,7 @@ struct Node {
   int32_t pad_left = 0, pad_right = 0;  ///< kExplicit only, steps
   int32_t output_padding = 0;           ///< ConvTranspose1d
   Vertical vertical = {};               ///< of 2-D layers
+  Divisor divisor = Divisor::kWindow;   ///< averages with padding
   Bias bias = Bias::kPerOutput;
   Training training = Training::kTrainable;
   Output output = Output::kCodes;
@@ -162,18 +170,20 @@ struct Node {
   constexpr bool is_norm() const { return op == Op::kLayerNorm || has_groups_of_norms(); }
   constexpr bool has_parameters() const { return is_product() || is_norm(); }
   constexpr bool is_average() const {
-    return op == Op::kAvgPool1d || op == Op::kAvgPool2d || op == Op::kGlobalAvgPool1d;
+    return op == Op::kAvgPool1d || op == Op::kAvgPool2d || op == Op::kGlobalAvgPool1d || is_adaptive();
   }
+  constexpr bool is_adaptive() const { return op == Op::kAdaptiveAvgPool1d || op == Op::kAdaptiveAvgPool2d; }
   constexpr bool is_max_pool() const { return op == Op::kMaxPool1d || op == Op::kMaxPool2d; }
   constexpr bool is_pool() const { return is_average() || is_max_pool(); }
   /// Whether its windows have rows.
-  constexpr bool is_2d() const { return op == Op::kConv2d || op == Op::kMaxPool2d || op == Op::kAvgPool2d; }
+  constexpr bool is_2d() const {
+    return op == Op::kConv2d || op == Op::kMaxPool2d || op == Op::kAvgPool2d || op == Op::kAdaptiveAvgPool2d;
+  }
   /// Elements of a window, of one channel.
   constexpr int32_t window() const { return kernel * vertical.kernel; }
-  constexpr bool windows_overlap() const { return stride < kernel || vertical.stride < vertical.kernel; }
   /// Whether its outputs lie within +-1, so that their codes have the fixed scale 1 / max.
-  constexpr bool is_bounded() const { return op == Op::kSigmoid || op == Op::kTanh; }
-  /// Whether it is a function of one element, with a wire of its own.
+  constexpr bool is_bounded() const { return op == Op::kSigmoid || op == Op::kTanh || op == Op::kSoftmax; }
+  /// Whether it is a function of one element, or of a step (Softmax), with a wire of its own.
   constexpr bool is_activation() const { return op == Op::kLeakyRelu || op == Op::kRelu6 || is_bounded(); }
   /// Whether it makes sums, which are rounded once, into its wire.
   constexpr bool makes_sums() const { return has_parameters() || is_average() || takes_two(); }
@@ -262,14 +272,15 @@ constexpr Node conv2d(Conv2dOptions o) {
 }
 
 /// y[t * stride + k - padding, o] = b[o] + sum of W[i,k,o] x[t,i], over all t, k that meet there, and i.
-/// (steps - 1) * stride - 2 * padding + kernel + output_padding steps come out. Weights are stored [I, K, O]: those of the Conv1d
-/// from y to x, whose transpose this is.  Source: PyTorch's ConvTranspose1d with groups 1 and dilation 1.
+/// (steps - 1) * stride - 2 * padding + kernel + output_padding steps come out. Weights are stored [I, K, O / groups]: those of the
+/// Conv1d from y to x, whose transpose this is.  Source: PyTorch's ConvTranspose1d with dilation 1.
 struct ConvTranspose1dOptions {
   int32_t channels = 0;  ///< that come out
   int32_t kernel = 1;
   int32_t stride = 1;
   int32_t padding = 0;         ///< steps dropped at both ends
   int32_t output_padding = 0;  ///< steps added at the right end, fewer than stride
+  int32_t groups = 1;
   Bias bias = Bias::kPerOutput;
   Training training = Training::kTrainable;
   Output output = Output::kCodes;
@@ -279,6 +290,7 @@ constexpr Node conv_transpose1d(ConvTranspose1dOptions o) {
           .outputs = o.channels,
           .kernel = o.kernel,
           .stride = o.stride,
+          .groups = o.groups,
           .padding = Padding::kExplicit,
           .pad_left = o.padding,
           .pad_right = o.padding,
@@ -338,17 +350,19 @@ constexpr Node quantize(QuantizeOptions o) {
   return {.op = Op::kQuantize, .activation = o.activation, .error = o.error};
 }
 
-/// stride 0 means as long as the window. Padding is at most half of the window: a maximum ignores it, an average counts it as zeros
-/// (PyTorch's count_include_pad).
+/// stride 0 means as long as the window. Padding is at most half of the window: a maximum ignores it, an average adds it as zeros,
+/// which its divisor counts or does not (PyTorch's count_include_pad).
 struct Pool1dOptions {
   int32_t kernel = 2;
   int32_t stride = 0;
   int32_t padding = 0;  ///< on both sides
+  Divisor divisor = Divisor::kWindow;
 };
 struct Pool2dOptions {
   Size2d kernel = {2, 2};
   Size2d stride = {0, 0};
   Size2d padding = {0, 0};
+  Divisor divisor = Divisor::kWindow;
 };
 constexpr Node pool2d(Op op, Pool2dOptions o) {
   return {.op = op,
@@ -359,14 +373,16 @@ constexpr Node pool2d(Op op, Pool2dOptions o) {
           .vertical = {.kernel = o.kernel.rows,
                        .stride = o.stride.rows == 0 ? o.kernel.rows : o.stride.rows,
                        .pad_top = o.padding.rows,
-                       .pad_bottom = o.padding.rows}};
+                       .pad_bottom = o.padding.rows},
+          .divisor = o.divisor};
 }
 constexpr Node pool1d(Op op, Pool1dOptions o) {
   return {.op = op,
           .kernel = o.kernel,
           .stride = o.stride == 0 ? o.kernel : o.stride,
           .pad_left = o.padding,
-          .pad_right = o.padding};
+          .pad_right = o.padding,
+          .divisor = o.divisor};
 }
 constexpr Node max_pool1d(Pool1dOptions o) { return pool1d(Op::kMaxPool1d, o); }
 constexpr Node avg_pool1d(Pool1dOptions o) { return pool1d(Op::kAvgPool1d, o); }
@@ -374,6 +390,21 @@ constexpr Node max_pool2d(Pool2dOptions o) { return pool2d(Op::kMaxPool2d, o); }
 constexpr Node avg_pool2d(Pool2dOptions o) { return pool2d(Op::kAvgPool2d, o); }
 /// Over all steps of a signal, all pixels of an image.
 constexpr Node global_avg_pool1d() { return {.op = Op::kGlobalAvgPool1d}; }
+/// `steps` averages of windows that share the signal: window i is from floor(i * T / steps) to ceil((i + 1) * T / steps), T the steps that
+/// arrive. So their lengths may differ by one, and they may meet.  Source: PyTorch's AdaptiveAvgPool1d.
+struct AdaptivePool1dOptions {
+  int32_t steps = 1;
+};
+constexpr Node adaptive_avg_pool1d(AdaptivePool1dOptions o) {
+  return {.op = Op::kAdaptiveAvgPool1d, .outputs = o.steps};
+}
+/// The same in both directions.  Source: PyTorch's AdaptiveAvgPool2d.
+struct AdaptivePool2dOptions {
+  Size2d size = {1, 1};
+};
+constexpr Node adaptive_avg_pool2d(AdaptivePool2dOptions o) {
+  return {.op = Op::kAdaptiveAvgPool2d, .outputs = o.size.columns, .output_rows = o.size.rows};
+}
 constexpr Node relu() { return {.op = Op::kRelu}; }
 /// y = x > 0 ? x : slope * x. Integers have a slope of 15 bits behind the point.
 struct LeakyReluOptions {
@@ -385,6 +416,8 @@ constexpr Node relu6() { return {.op = Op::kRelu6}; }
 /// y = 1 / (1 + e^-x).
 constexpr Node sigmoid() { return {.op = Op::kSigmoid}; }
 constexpr Node tanh() { return {.op = Op::kTanh}; }
+/// y[t, c] = e^x[t, c] / sum of e^x[t, i]: of the channels of each step. CrossEntropy has a Softmax of its own.
+constexpr Node softmax() { return {.op = Op::kSoftmax}; }
 
 /// In training y = 0 with the probability p, else x / (1 - p); otherwise y = x. p counts in steps of 2^-16, nearest. What is dropped
 /// depends on seed, step, sample in the batch and element alone.  Source: Srivastava et al. 2014; PyTorch's Dropout.

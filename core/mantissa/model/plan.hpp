@@ -119,6 +119,15 @@ struct ProductPlan {
   int32_t unit_bits = 0;    ///< of sums of wires: how far their unit is below the largest scale
 };
 
+/// Windows of a pool: how many elements the largest and the smallest one divide by, and how many may share a step.
+struct Windows {
+  int32_t most = 1, least = 1, meeting = 1;
+
+  constexpr bool are_equal() const { return most == least; }
+  /// Whether errors that come back are sums: windows meet, or each has a share of its own.
+  constexpr bool add_errors() const { return meeting > 1 || !are_equal(); }
+};
+
 struct LayerPlan {
   Node node;
   int16_t source = -1;  ///< the layer that makes x; -1: the model's input
@@ -158,6 +167,7 @@ struct LayerPlan {
   int32_t logits_shift = 0;         ///< bits dropped from 64-bit logits
   int32_t gradient_shift = 0;       ///< bits dropped from 64-bit gradient sums before the update
   int32_t share = 0;                ///< LeakyReLU: slope in 2^-15; Dropout: elements dropped of 2^16
+  Windows windows;                  ///< of a pool
   ProductPlan forward, backward, gradient;
   ProductPlan error_sum;   ///< of dy
   int32_t bias_limit = 0;  ///< largest |bias| in accumulator units
@@ -168,7 +178,8 @@ struct LayerPlan {
   constexpr int32_t weight_rows() const { return node.is_transposed() ? in.channels : node.outputs; }
   /// Products in the longest sum of the output: of a ConvTranspose1d the taps that meet in a step, times input channels.
   constexpr int32_t forward_terms() const {
-    return node.is_transposed() ? (node.kernel + node.stride - 1) / node.stride * in.channels : fan_in;
+    return node.is_transposed() ? (node.kernel + node.stride - 1) / node.stride * (in.channels / node.groups)
+                                : fan_in;
   }
   /// Weights of one row of the window.
   constexpr int32_t row_fan_in() const { return fan_in / node.vertical.kernel; }
@@ -226,6 +237,8 @@ enum class Reduction : uint8_t {
   kNormBackward,  ///< errors less what mean and deviation take of them
   kSlope,         ///< a code, or an error, times the slope of an activation
   kJoin,          ///< codes of several wires in a common unit
+  kWindowShare,   ///< codes in the unit that windows of several sizes share
+  kSoftmax,       ///< an error less the mean of its step, times a probability
 };
 
 /// Why a sum cannot overflow: terms * a_max * b_max + extra < 2^(bits - 1), or the same for each block of it.

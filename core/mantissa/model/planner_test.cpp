@@ -46,6 +46,9 @@ TEST(Planner, Shapes) {
       {max_pool1d({.kernel = 3}), {3, 6}},
       {avg_pool1d({.kernel = 4, .stride = 3}), {3, 6}},
       {global_avg_pool1d(), {1, 6}},
+      {adaptive_avg_pool1d({.steps = 4}), {4, 6}},
+      {adaptive_avg_pool1d({.steps = 23}), {23, 6}},
+      {softmax(), {10, 6}},
       {flatten(), {1, 60}},
       {relu(), {10, 6}},
   };
@@ -290,6 +293,123 @@ TEST(Planner, ProvesTransposedConvolutionsByTheTapsThatMeet) {
       EXPECT_EQ(terms(Reduction::kGradient), 4 * 10);
       EXPECT_EQ(terms(Reduction::kBiasGradient), 4 * int32_t(taps.size()));
     }
+}
+
+/// Windows of several sizes: how many meet in a step and how large they are, by counting.
+TEST(Planner, CountsWindowsOfAdaptivePools) {
+  for (int32_t steps = 1; steps <= 13; ++steps)
+    for (int32_t outputs = 1; outputs <= 17; ++outputs) {
+      LayerPlan l;
+      l.in = {steps, 1};
+      l.node = adaptive_avg_pool1d({.steps = outputs});
+      ASSERT_FALSE(infer_shape(l));
+      std::vector<int32_t> meeting(static_cast<size_t>(steps)), sizes;
+      for (int32_t i = 0; i < outputs; ++i) {
+        const int32_t first = i * steps / outputs, end = ((i + 1) * steps + outputs - 1) / outputs;
+        sizes.push_back(end - first);
+        for (int32_t u = first; u < end; ++u) ++meeting[size_t(u)];
+      }
+      const auto [least, most] = std::minmax_element(sizes.begin(), sizes.end());
+      EXPECT_EQ(l.windows.least, *least) << steps << " to " << outputs;
+      EXPECT_EQ(l.windows.most, *most) << steps << " to " << outputs;
+      EXPECT_GE(l.windows.meeting, *std::max_element(meeting.begin(), meeting.end()))
+          << steps << " to " << outputs;
+      EXPECT_EQ(l.windows.meeting > 1, *std::max_element(meeting.begin(), meeting.end()) > 1)
+          << steps << " to " << outputs;
+      EXPECT_EQ(l.out.steps, outputs);
+    }
+}
+
+TEST(Planner, RefusesAdaptivePoolsWithoutAPlaceForTheirWindows) {
+  for (int32_t steps : {0, -3, 1 << 25})
+    expect_error(plan_error(one_layer({10, 6}, adaptive_avg_pool1d({.steps = steps}))),
+                 ErrorCode::kBadAttribute, 0, steps);
+  expect_error(plan_error(one_layer({1 << 17, 1}, adaptive_avg_pool1d({.steps = 1 << 14}))),
+               ErrorCode::kBadAttribute, 0, 1 << 14);
+  EXPECT_FALSE(plan_error(one_layer({1 << 16, 1}, adaptive_avg_pool1d({.steps = 1 << 14}))));
+  expect_error(plan_error(one_layer(image_shape(4, 4, 1), adaptive_avg_pool2d({.size = {0, 2}}))),
+               ErrorCode::kBadAttribute, 0, 0);
+  EXPECT_EQ(plan_error(one_layer({16, 1}, adaptive_avg_pool2d({}))).detail, Detail::kNeedsImage);
+  EXPECT_EQ(plan_error(one_layer(image_shape(4, 4, 1), adaptive_avg_pool1d({}))).detail,
+            Detail::kNeedsSignal);
+}
+
+/// The unit that they share is as fine as 2^-8 of the largest window's, while 30 bits hold its codes.
+TEST(Planner, SharedUnitsOfWindowsFit) {
+  const Windows w{.most = 3, .least = 2, .meeting = 2};
+  EXPECT_EQ(average_divisor(w, 127), 3 << 8);
+  EXPECT_EQ(spread_divisor(w, 127), 3 << 8);
+  EXPECT_EQ(spread_terms(w, 3 << 8), 2 * 384);
+  EXPECT_EQ(average_divisor({.most = 4, .least = 4, .meeting = 3}, 127), 4);  // an AvgPool's
+  for (int32_t most : {2, 127, 128, 129, 300, 32768, 32769}) {
+    const Windows wide{.most = most, .least = most - 1, .meeting = 1};
+    const int32_t divisor = average_divisor(wide, 32767);
+    const bool is_finest = divisor == most << 8 || int64_t(2) * divisor * 32767 >= kShareRoom;
+    EXPECT_TRUE(is_finest) << most;
+    EXPECT_TRUE(divisor == most || int64_t(divisor) * 32767 < kShareRoom) << most;
+  }
+}
+
+TEST(Planner, RefusesSharesThatDoNotFit) {
+  Recipe wide = int8_recipe();
+  wide.formats.activation = sym_format(16);
+  const auto planned = [&](int32_t steps) {
+    const NamedModel m = {
+        "", {steps, 1}, {adaptive_avg_pool1d({.steps = 3}), flatten(), linear({.features = 2})}};
+    return HeapPlan(m.model(), wide, {}).error;
+  };
+  EXPECT_FALSE(planned(3 * 32767 + 2));  // windows of 32768 and 32769 steps
+  expect_error(planned(3 * 32768 + 2), ErrorCode::kUnprovable, 0, 32770, 32769);
+}
+
+/// Proofs of what windows and probabilities come to, counted by hand.
+TEST(Planner, ProvesSharesAndSoftmax) {
+  const NamedModel m = {"",
+                        {5, 3},
+                        {conv1d({.channels = 7}), adaptive_avg_pool1d({.steps = 3}), softmax(), flatten(),
+                         linear({.features = 2})}};
+  const HeapPlan plan(m.model(), int8_recipe(), {.batch = 2});
+  ASSERT_FALSE(plan.error);
+  std::vector<int32_t> shares, softmaxes;
+  for (const Proof& p : plan.view().proofs) {
+    if (p.reduction == Reduction::kWindowShare) shares.push_back(p.terms);
+    if (p.reduction == Reduction::kSoftmax) softmaxes.push_back(p.terms);
+  }
+  EXPECT_EQ(shares,
+            (std::vector<int32_t>{3 << 8, 2 * (3 << 7)}));  // windows of 2 and 3 steps, two of which meet
+  EXPECT_EQ(softmaxes, std::vector<int32_t>{2 * 127 + 4});
+}
+
+TEST(Planner, OnlyLossesThatCompareReadCodes) {
+  NamedModel m = {"", {1, 4}, {linear({.features = 3}), softmax()}};
+  for (const Node& last : {softmax(), sigmoid(), mantissa::tanh()}) {
+    m.nodes[1] = last;
+    for (Loss loss : {Loss::kMse, Loss::kL1, Loss::kHuber}) {
+      m.loss = loss;
+      EXPECT_FALSE(HeapPlan(m.model(), int8_recipe(), {}).error);
+    }
+    for (Loss loss : {Loss::kCrossEntropy, Loss::kBce}) {
+      m.loss = loss;
+      EXPECT_EQ(HeapPlan(m.model(), int8_recipe(), {}).error.detail, Detail::kLossNeedsLogits);
+    }
+  }
+  m.nodes[1] = leaky_relu();
+  EXPECT_EQ(HeapPlan(m.model(), int8_recipe(), {}).error.detail, Detail::kLossNeedsLogits);
+}
+
+TEST(Planner, GroupsOfTransposedConvolutionsDivideChannels) {
+  const auto planned = [](int32_t groups) {
+    return HeapPlan(
+        one_layer({10, 6}, conv_transpose1d({.channels = 4, .kernel = 3, .groups = groups})).model(),
+        int8_recipe(), {});
+  };
+  const HeapPlan plan = planned(2);
+  ASSERT_FALSE(plan.error);
+  EXPECT_EQ(plan.view().layers[0].weights, 6 * 3 * 2);
+  EXPECT_EQ(plan.view().proofs[0].terms, 3 * 3);  // taps that meet, inputs of a group
+  expect_error(planned(4).error, ErrorCode::kBadGroups, 0, 4, 6);
+  expect_error(planned(3).error, ErrorCode::kBadGroups, 0, 3, 4);
+  expect_error(planned(0).error, ErrorCode::kBadAttribute, 0, 0, 0);
 }
 
 TEST(Proof, TheLargestSumIsTheLastThatFits32Bits) {

@@ -4,6 +4,7 @@
 #include "mantissa/model/draft.hpp"
 #include "mantissa/model/norm_proofs.hpp"
 #include "mantissa/model/proofs.hpp"
+#include "mantissa/model/window_shares.hpp"
 
 namespace mantissa::planning {
 
@@ -249,17 +250,31 @@ constexpr Error make_gradient(Draft& d, int32_t i, LayerPlan& l) {
   return {};
 }
 
+/// Sums in the unit that windows of several sizes share: terms codes at most, below kShareRoom.
+constexpr Error prove_shares(Draft& d, int32_t i, int64_t terms, int32_t max_code) {
+  if (d.summary.is_float || d.layer(i).windows.are_equal()) return {};
+  if (terms * max_code >= kShareRoom)
+    return {.code = ErrorCode::kUnprovable,
+            .layer = int16_t(i),
+            .found = terms,
+            .limit = (kShareRoom - 1) / max_code,
+            .a_bits = code_bits(max_code)};
+  ProductPlan shares;
+  return add_proof(d, Reduction::kWindowShare, i, int32_t(terms), max_code, 1, 0, shares);
+}
+
 constexpr Error make_pool(Draft& d, int32_t i, LayerPlan& l, bool averages) {
   if (averages) {
-    if (Error e = add_proof(d, Reduction::kPool, i, l.node.window(), d.max_code(l.x), 1, 0, l.forward))
-      return e;
+    const int32_t x_max = d.max_code(l.x);
+    if (Error e = add_proof(d, Reduction::kPool, i, l.windows.most, x_max, 1, 0, l.forward)) return e;
+    if (Error e = prove_shares(d, i, average_divisor(l.windows, x_max), x_max)) return e;
     if (i != d.logits_layer) add_shape_tile(d, i, l, l.forward, l.out, d.stages(l.y));
   }
-  if (l.passes_error && l.node.windows_overlap()) {
-    const Vertical& v = l.node.vertical;
-    const int32_t windows =
-        (l.node.kernel + l.node.stride - 1) / l.node.stride * ((v.kernel + v.stride - 1) / v.stride);
-    if (Error e = add_proof(d, Reduction::kPool, i, windows, d.max_code(l.dy), 1, 0, l.backward)) return e;
+  if (l.passes_error && l.windows.add_errors()) {
+    const int32_t dy_max = d.max_code(l.dy);
+    if (Error e = add_proof(d, Reduction::kPool, i, l.windows.meeting, dy_max, 1, 0, l.backward)) return e;
+    const int32_t divisor = spread_divisor(l.windows, dy_max);
+    if (Error e = prove_shares(d, i, spread_terms(l.windows, divisor), dy_max)) return e;
     add_tile(d, i, l.backward, l.in.channels, l.in.steps, true);
   }
   return {};
@@ -340,6 +355,14 @@ constexpr int32_t largest_slope(Op op, int32_t largest) {
   return op == Op::kSigmoid ? largest / 2 * (largest - largest / 2) : largest * largest;
 }
 
+/// y (max dy - sum dy y): codes y add up to max + C / 2 at most, since each is rounded by up to a half.
+constexpr Error make_softmax_backward(Draft& d, int32_t i, LayerPlan& l) {
+  const int32_t max = d.max_code(l.y), terms = 2 * max + (l.in.channels + 1) / 2;
+  if (Error e = add_proof(d, Reduction::kSoftmax, i, terms, d.max_code(l.dy), max, 0, l.backward)) return e;
+  add_tile(d, i, l.backward, l.in.channels, l.in.steps, d.stages(l.dx));
+  return {};
+}
+
 /// Sums of one term forward and backward, but for what is only selected, and for codes that are made at once.
 constexpr Error make_activation(Draft& d, int32_t i, LayerPlan& l) {
   const Op op = l.node.op;
@@ -350,6 +373,7 @@ constexpr Error make_activation(Draft& d, int32_t i, LayerPlan& l) {
     add_tile(d, i, l.forward, l.out.channels, l.out.steps, d.stages(l.y));
   }
   if (!l.passes_error || op == Op::kRelu6) return {};
+  if (op == Op::kSoftmax) return make_softmax_backward(d, i, l);
   const int32_t slope = d.summary.is_float ? 0 : largest_slope(op, d.max_code(l.y));
   if (Error e = add_proof(d, Reduction::kSlope, i, 1, d.max_code(l.dy), slope, 0, l.backward)) return e;
   add_tile(d, i, l.backward, l.in.channels, l.in.steps, d.stages(l.dx));

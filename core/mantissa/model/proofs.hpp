@@ -16,7 +16,7 @@ constexpr uint8_t code_bits(int32_t largest) {
 
 constexpr bool adds_values(Reduction reduction) {
   return reduction == Reduction::kPool || reduction == Reduction::kBiasGradient ||
-         reduction == Reduction::kNorm;
+         reduction == Reduction::kNorm || reduction == Reduction::kWindowShare;
 }
 
 /// Width for `terms` products of codes up to a_max and b_max plus `extra`; refuses with the largest number that fits

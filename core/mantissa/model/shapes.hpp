@@ -1,6 +1,7 @@
 // What comes out of a layer, and whether what arrives fits it.
 #pragma once
 #include "mantissa/kernels/activation.hpp"
+#include "mantissa/kernels/pool.hpp"
 #include "mantissa/model/plan.hpp"
 
 namespace mantissa {
@@ -80,15 +81,19 @@ constexpr Error check_image(const LayerPlan& layer) {
           .detail = layer.node.is_2d() ? Detail::kNeedsImage : Detail::kNeedsSignal};
 }
 
+constexpr Error check_groups(const LayerPlan& layer) {
+  for (int32_t channels : {layer.in.channels, layer.node.outputs})
+    if (channels % layer.node.groups != 0)
+      return {.code = ErrorCode::kBadGroups, .found = layer.node.groups, .limit = channels};
+  return {};
+}
+
 constexpr Error infer_convolution(LayerPlan& layer) {
   const Node& n = layer.node;
   if (Error e = check_image(layer)) return e;
   for (int32_t value : {n.outputs, n.groups})
     if (value < 1 || value > kLargest) return bad_attribute(value);
-  if (layer.in.channels % n.groups != 0)
-    return {.code = ErrorCode::kBadGroups, .found = n.groups, .limit = layer.in.channels};
-  if (n.outputs % n.groups != 0)
-    return {.code = ErrorCode::kBadGroups, .found = n.groups, .limit = n.outputs};
+  if (Error e = check_groups(layer)) return e;
   if (Error e = infer_windows(layer, n.outputs, n.padding)) return e;
   constexpr int64_t kMostWeights = kLargest * int64_t(8);
   const int64_t window = int64_t(n.kernel) * n.vertical.kernel;
@@ -102,8 +107,8 @@ constexpr Error infer_convolution(LayerPlan& layer) {
 constexpr Error infer_conv_transpose1d(LayerPlan& layer) {
   Node& n = layer.node;
   if (Error e = check_image(layer)) return e;
-  n.dilation = n.groups = 1;
-  for (int32_t value : {n.outputs, n.kernel, n.stride})
+  n.dilation = 1;
+  for (int32_t value : {n.outputs, n.kernel, n.stride, n.groups})
     if (value < 1 || value > kLargest) return bad_attribute(value);
   if (n.pad_left < 0 || n.pad_left > kLargest) return bad_attribute(n.pad_left);
   if (n.output_padding < 0 || n.output_padding >= n.stride) return bad_attribute(n.output_padding);
@@ -115,7 +120,8 @@ constexpr Error infer_conv_transpose1d(LayerPlan& layer) {
       (int64_t(layer.in.steps) + 2 * int64_t(n.kernel)) * layer.in.channels > kMostElements)
     return bad_attribute(n.outputs);
   layer.out = {int32_t(steps), n.outputs};
-  const int64_t fan_in = int64_t(n.kernel) * n.outputs;
+  if (Error e = check_groups(layer)) return e;
+  const int64_t fan_in = int64_t(n.kernel) * (n.outputs / n.groups);
   if (fan_in * layer.in.channels > kLargest * int64_t(8)) return bad_attribute(n.outputs);
   layer.fan_in = int32_t(fan_in);
   layer.weights = int32_t(fan_in * layer.in.channels);
@@ -133,18 +139,75 @@ constexpr Error infer_linear(LayerPlan& layer) {
   return {};
 }
 
+/// Sizes of the windows of one direction by the elements inside, and how many meet.
+constexpr Windows windows_along(const PoolShape& s) {
+  Windows w{.most = 0, .least = INT32_MAX, .meeting = (s.kernel + s.stride - 1) / s.stride};
+  for (int32_t i = 0; i < s.out_steps; ++i) {
+    const int32_t count = window_of(s, i).count;
+    w.most = count > w.most ? count : w.most;
+    w.least = count < w.least ? count : w.least;
+  }
+  if (s.adaptive > 0) {
+    const bool fits = s.in_steps % s.adaptive == 0 || s.adaptive % s.in_steps == 0;
+    w.meeting = (s.adaptive + s.in_steps - 1) / s.in_steps + (fits ? 0 : 1);
+  }
+  return w;
+}
+
+/// Of windows of rows and columns.
+constexpr Windows product_of(const Windows& a, const Windows& b) {
+  return {a.most * b.most, a.least * b.least, a.meeting * b.meeting};
+}
+
+constexpr Error infer_adaptive_pool(LayerPlan& layer) {
+  Node& n = layer.node;
+  if (Error e = check_image(layer)) return e;
+  for (int32_t value : {n.outputs, n.output_rows})
+    if (value < 1 || value > kLargest) return bad_attribute(value);
+  if (int64_t(n.outputs) * n.output_rows > kLargest) return bad_attribute(n.outputs);
+  const int32_t columns = layer.in_row(), rows = layer.in.steps / columns;
+  // Places of windows are products of both.
+  if ((int64_t(columns) + 1) * (n.outputs + 1) > INT32_MAX) return bad_attribute(n.outputs);
+  if ((int64_t(rows) + 1) * (n.output_rows + 1) > INT32_MAX) return bad_attribute(n.output_rows);
+  const Windows along =
+      windows_along({.in_steps = columns, .out_steps = n.outputs, .stride = 1, .adaptive = n.outputs});
+  const Windows down =
+      windows_along({.in_steps = rows, .out_steps = n.output_rows, .stride = 1, .adaptive = n.output_rows});
+  n.kernel = along.most;
+  n.vertical.kernel = down.most;
+  layer.windows = product_of(along, down);
+  layer.out = {n.outputs * n.output_rows, layer.in.channels, n.is_2d() ? n.outputs : 0};
+  return {};
+}
+
 /// Padding up to half of a window, so that none lies in zeros alone.
 constexpr Error infer_pool(LayerPlan& layer) {
   Node& n = layer.node;
   if (n.op == Op::kGlobalAvgPool1d) {
     n.kernel = n.stride = layer.in.steps;
+    layer.windows = {n.kernel, n.kernel, 1};
     layer.out = {1, layer.in.channels};
     return {};
   }
   if (Error e = check_image(layer)) return e;
   if (n.pad_left > n.kernel / 2) return bad_attribute(n.pad_left);
   if (n.vertical.pad_top > n.vertical.kernel / 2) return bad_attribute(n.vertical.pad_top);
-  return infer_windows(layer, layer.in.channels, Padding::kExplicit);
+  if (Error e = infer_windows(layer, layer.in.channels, Padding::kExplicit)) return e;
+  const Vertical& v = n.vertical;
+  const int32_t meeting = ((n.kernel + n.stride - 1) / n.stride) * ((v.kernel + v.stride - 1) / v.stride);
+  layer.windows = {n.window(), n.window(), meeting};
+  if (n.is_max_pool() || n.divisor == Divisor::kWindow || (n.pad_left == 0 && v.pad_top == 0)) return {};
+  layer.windows = product_of(windows_along({.in_steps = layer.in_row(),
+                                            .out_steps = layer.out_row(),
+                                            .kernel = n.kernel,
+                                            .stride = n.stride,
+                                            .pad = n.pad_left}),
+                             windows_along({.in_steps = layer.in.steps / layer.in_row(),
+                                            .out_steps = layer.out.steps / layer.out_row(),
+                                            .kernel = v.kernel,
+                                            .stride = v.stride,
+                                            .pad = v.pad_top}));
+  return {};
 }
 
 /// gamma is a row of one weight per channel.
@@ -220,6 +283,8 @@ constexpr Error infer_shape(LayerPlan& layer) {
     case Op::kMaxPool2d:
     case Op::kAvgPool2d:
     case Op::kGlobalAvgPool1d: return shapes::infer_pool(layer);
+    case Op::kAdaptiveAvgPool1d:
+    case Op::kAdaptiveAvgPool2d: return shapes::infer_adaptive_pool(layer);
     case Op::kLayerNorm: return shapes::infer_layer_norm(layer);
     case Op::kGroupNorm: return shapes::infer_group_norm(layer);
     case Op::kBatchNorm: return shapes::infer_batch_norm(layer);
@@ -230,6 +295,7 @@ constexpr Error infer_shape(LayerPlan& layer) {
     case Op::kRelu6:
     case Op::kSigmoid:
     case Op::kTanh:
+    case Op::kSoftmax:
     case Op::kQuantize:
     case Op::kRelu: layer.out = layer.in; return {};
     case Op::kFlatten: layer.out = {1, layer.in.size()}; return {};

@@ -95,6 +95,8 @@ constexpr void make_steps(Draft& d) {
     if (!d.layer(i).fused) add_forward_step(d, i);
   const int32_t loss = add_step(d, StepKind::kLoss, d.logits_layer);
   d.touch(d.summary.logits_tensor, loss);
+  d.touch(d.layer(d.logits_layer).y.tensor,
+          loss);  // of a Sigmoid, Tanh or Softmax: the codes that become logits
   d.touch(d.layer(d.logits_layer).dy.tensor, loss);
   for (int32_t i = d.count() - 1; d.training() && i >= 0; --i) {
     const LayerPlan& l = d.layer(i);

@@ -53,11 +53,14 @@ constexpr Error check_loss(Draft& d) {
   return most > 0.0f ? Error{} : bad;
 }
 
-/// The loss reads accumulators, so the last operation must make some. MSE takes signals, too.
+/// The loss reads accumulators, so the last operation must make some, or codes with a fixed scale where it compares values. MSE takes
+/// signals, too.
 constexpr Error check_logits(Draft& d) {
   int32_t last = d.count() - 1;
   while (d.layer(last).node.op == Op::kFlatten && d.layer(last).source >= 0) last = d.layer(last).source;
-  if (!d.layer(last).node.makes_sums())
+  const bool compares =
+      d.model.loss == Loss::kMse || d.model.loss == Loss::kL1 || d.model.loss == Loss::kHuber;
+  if (!d.layer(last).node.makes_sums() && !(compares && d.layer(last).node.is_bounded()))
     return {.code = ErrorCode::kUnsupported, .detail = Detail::kLossNeedsLogits, .layer = int16_t(last)};
   if (d.model.loss == Loss::kCrossEntropy && d.layer(d.count() - 1).out.steps != 1)
     return {.code = ErrorCode::kNotAClassifier,
@@ -387,7 +390,7 @@ constexpr void make_errors(Draft& d) {
       wire.factor = wire.factor * drop_factor(l);
     } else if (l.node.op == Op::kRelu6) {
       wire = selected_wire(d, Role::kError, l.source, wire, l.in.size());
-    } else if (l.node.has_parameters() || l.node.is_activation() || (pools && l.node.windows_overlap())) {
+    } else if (l.node.has_parameters() || l.node.is_activation() || (pools && l.windows.add_errors())) {
       const LayerPlan& before = d.layer(l.source);
       wire = make_wire(d, {Role::kError, l.source, before.formats.error, l.in.size(),
                            before.formats.error_rounding, before.node.error});
@@ -397,7 +400,7 @@ constexpr void make_errors(Draft& d) {
           d, {Role::kError, l.source, l.formats.error, l.in.size(), l.formats.error_rounding, l.node.error});
     } else if (pools) {
       wire = selected_wire(d, Role::kError, l.source, wire, l.in.size());
-      if (l.node.is_average()) wire.factor = wire.factor * Scale::ratio(1, uint32_t(l.node.window()));
+      if (l.node.is_average()) wire.factor = wire.factor * Scale::ratio(1, uint32_t(l.windows.most));
     }
     l.dx = wire;
   }
@@ -414,6 +417,13 @@ constexpr Wire make_input_wire(Draft& d) {
   return wire;
 }
 
+/// What the loss reads.
+constexpr int16_t add_logits(Draft& d, int32_t i) {
+  const Format format = d.summary.is_float ? float32_format() : sym_int32_format();
+  const int32_t size = d.layer(i).out.size();
+  return d.summary.logits_tensor = d.add_tensor(Role::kLogits, i, format, size, d.options.micro_batch);
+}
+
 /// Activations from the input on, then errors.
 constexpr Error make_wires(Draft& d) {
   d.summary.input_wire = make_input_wire(d);
@@ -426,11 +436,13 @@ constexpr Error make_wires(Draft& d) {
     LayerPlan& l = d.layer(i);
     l.x = wire_of(d, l.source);
     Wire wire = l.x;
-    if (i == d.logits_layer) {
+    if (i == d.logits_layer && l.node.is_bounded()) {
+      wire = make_bounded_wire(d, i, l);
+      add_logits(d, i);
+    } else if (i == d.logits_layer) {
       wire = {};
-      wire.format = d.summary.is_float ? float32_format() : sym_int32_format();
-      wire.tensor = d.add_tensor(Role::kLogits, i, wire.format, l.out.size(), d.options.micro_batch);
-      d.summary.logits_tensor = wire.tensor;
+      wire.tensor = add_logits(d, i);
+      wire.format = d.tensor(wire.tensor).format;
     } else if (l.node.is_max_pool()) {
       wire = selected_wire(d, Role::kActivation, i, wire, l.out.size());
     } else if (l.node.op == Op::kRelu && !l.fused) {

@@ -91,13 +91,15 @@ constexpr void add_setting(Hash& hash, const WireSetting& setting) {
 }
 
 constexpr void add_node(Hash& hash, const Node& node) {
-  const auto& [op, outputs, kernel, stride, dilation, groups, padding, pad_left, pad_right, output_padding,
-               vertical, bias, training, output, activation, error, epsilon, slope, drop, input, other,
-               momentum] = node;
+  const auto& [op, outputs, output_rows, kernel, stride, dilation, groups, padding, pad_left, pad_right,
+               output_padding, vertical, divisor, bias, training, output, activation, error, epsilon, slope,
+               drop, input, other, momentum] = node;
   for (int32_t field : {int32_t(op), outputs, kernel, stride, dilation, groups, int32_t(padding), pad_left,
                         pad_right, int32_t(bias), int32_t(training), int32_t(output)})
     hash.add_u32(uint32_t(field));
   if (op == Op::kConvTranspose1d) hash.add_u32(uint32_t(output_padding));
+  if (op == Op::kAdaptiveAvgPool2d) hash.add_u32(uint32_t(output_rows));
+  if (divisor != Divisor::kWindow) hash.add_byte(uint8_t(divisor));
   const auto& [rows, row_stride, row_dilation, pad_top, pad_bottom] = vertical;
   if (node.is_2d())
     for (int32_t field : {rows, row_stride, row_dilation, pad_top, pad_bottom}) hash.add_u32(uint32_t(field));
