@@ -73,7 +73,8 @@ foreach(board IN LISTS boards)
   mantissa_firmware(runner_${board}_ref ${board} ${PROJECT_SOURCE_DIR}/firmware/runner.cpp)
   target_compile_definitions(runner_${board}_ref PRIVATE MANTISSA_KERNELS=kernels_ref)
   if(board STREQUAL stm32vldiscovery)  # its 8 KiB of RAM hold no model that needs more
-    target_compile_definitions(runner_${board} PRIVATE MANTISSA_JOB_KIB=16)
+    target_compile_definitions(runner_${board} PRIVATE MANTISSA_JOB_KIB=12)
+    target_compile_definitions(runner_${board}_ref PRIVATE MANTISSA_JOB_KIB=12)
   endif()
 endforeach()
 
