@@ -151,10 +151,8 @@ void add_export(CLI::App& program, Command& chosen) {
   command->add_option("--name", a->name, "Of files and namespace (default: the model's)")
       ->option_text("NAME");
   command->add_flag("--weights", a->weights, "Include the saved model's parameters, momentum and scales");
-  command->add_flag(
-      "--fold", a->fold,
-      "Fold each batch_norm behind a layer with weights into it, freeze others: float32 predicts the same "
-      "but for roundings; integer weights are rounded anew, so accuracy may differ slightly");
+  command->add_flag("--fold", a->fold,
+                    "Fold batch norms into the layers before them (integer accuracy may differ a little)");
   command
       ->add_option("--input-range", a->input_range,
                    "The largest |x| of samples (default: the saved model's, or a parameter of init)")

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 
+#include "tests/torch_models.hpp"
 #include "tests/training_run.hpp"
 
 namespace mantissa::test {
@@ -12,108 +13,6 @@ namespace {
 #include "tests/golden/layers_torch.inc"
 
 constexpr int32_t kSamples = 3;
-
-constexpr float kWeights[] = {0.5f, 2.0f, 1.0f, 0.25f};
-
-NamedModel with_loss(const char* name, Loss loss, const LossSettings& settings = {}) {
-  return {name, {1, 7}, {linear({.features = 6}), tanh(), linear({.features = 4})}, loss, settings};
-}
-
-std::vector<NamedModel> torch_models() {
-  return {{"strided",
-           {10, 4},
-           {conv1d({.channels = 6,
-                    .kernel = 3,
-                    .stride = 2,
-                    .groups = 2,
-                    .padding = Padding::kExplicit,
-                    .pad_left = 1,
-                    .pad_right = 1}),
-            relu(), max_pool1d({.kernel = 2}), flatten(), linear({.features = 3})}},
-          {"normalized",
-           {12, 3},
-           {conv1d({.channels = 4, .kernel = 3, .dilation = 2, .padding = Padding::kSame}),
-            avg_pool1d({.kernel = 3, .stride = 2}), layer_norm(), relu(), global_avg_pool1d(),
-            linear({.features = 5})}},
-          {"dense", {1, 7}, {linear({.features = 6}), layer_norm(), relu(), linear({.features = 4})}},
-          {"transposed",
-           {5, 3},
-           {conv1d({.channels = 4, .kernel = 3, .padding = Padding::kSame}), relu(),
-            conv_transpose1d({.channels = 5, .kernel = 4, .stride = 3, .padding = 2, .output_padding = 1}),
-            relu(), conv_transpose1d({.channels = 4, .kernel = 2, .padding = 1})}},
-          {"activated",
-           {8, 3},
-           {conv1d({.channels = 4, .kernel = 3}), tanh(), conv1d({.channels = 5, .kernel = 2}), relu6(),
-            conv1d({.channels = 4, .kernel = 3}), leaky_relu(), flatten(), linear({.features = 6}), sigmoid(),
-            linear({.features = 5}), leaky_relu({.slope = 0.25f}), linear({.features = 3})}},
-          with_loss("weighted", Loss::kCrossEntropy, {.class_weights = kWeights}),
-          with_loss("smoothed", Loss::kCrossEntropy, {.smoothing = 0.2f, .class_weights = kWeights}),
-          with_loss("absolute", Loss::kL1),
-          with_loss("huber", Loss::kHuber, {.delta = 0.5f}),
-          with_loss("binary", Loss::kBce),
-          with_loss("summed", Loss::kMse, {.reduction = LossReduction::kSum}),
-          {"grouped",
-           {9, 4},
-           {conv1d({.channels = 6, .kernel = 3}), group_norm({.groups = 3}), relu(),
-            conv1d({.channels = 4, .kernel = 2, .bias = Bias::kNone}), group_norm({.groups = 4}), relu(),
-            global_avg_pool1d(), linear({.features = 3})}},
-          {"batched",
-           {9, 4},
-           {conv1d({.channels = 6, .kernel = 3}), batch_norm(), relu(),
-            conv1d({.channels = 4, .kernel = 2, .bias = Bias::kNone}),
-            batch_norm({.epsilon = 0.01f, .momentum = 0.3f}), relu(), global_avg_pool1d(),
-            linear({.features = 5}), batch_norm(), linear({.features = 3})}},
-          {"image",
-           image_shape(9, 8, 4),
-           {conv2d({.channels = 6,
-                    .kernel = {3, 2},
-                    .stride = {1, 2},
-                    .dilation = {2, 1},
-                    .groups = 2,
-                    .padding = Padding::kExplicit,
-                    .pad = {2, 2, 1, 1}}),
-            relu(), max_pool2d({.kernel = {2, 3}, .stride = {2, 1}, .padding = {1, 1}}),
-            conv2d({.channels = 6, .kernel = {3, 3}, .groups = 6, .padding = Padding::kSame}), relu(),
-            avg_pool2d({.kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 1}}), conv2d({.channels = 4}),
-            flatten(), linear({.features = 3})}},
-          {"padded",
-           {17, 3},
-           {conv1d({.channels = 5, .kernel = 3, .padding = Padding::kSame}),
-            max_pool1d({.kernel = 3, .stride = 2, .padding = 1}),
-            avg_pool1d({.kernel = 3, .stride = 2, .padding = 1}),
-            avg_pool1d({.kernel = 4, .stride = 1, .padding = 2, .divisor = Divisor::kInside}), flatten(),
-            linear({.features = 3})}},
-          {"framed",
-           image_shape(6, 7, 2),
-           {conv2d({.channels = 4, .kernel = {2, 2}}), relu(),
-            avg_pool2d({.kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 1}, .divisor = Divisor::kInside}),
-            conv2d({.channels = 4}),
-            avg_pool2d({.kernel = {2, 3}, .padding = {1, 0}, .divisor = Divisor::kInside}), flatten(),
-            linear({.features = 3})}},
-          {"adaptive",
-           {17, 3},
-           {conv1d({.channels = 5, .kernel = 3, .padding = Padding::kSame}), relu(),
-            adaptive_avg_pool1d({.steps = 7}), conv1d({.channels = 4, .kernel = 3}), relu(),
-            adaptive_avg_pool1d({.steps = 8}), adaptive_avg_pool1d({.steps = 4}), flatten(),
-            linear({.features = 3})}},
-          {"tiles",
-           image_shape(7, 6, 2),
-           {conv2d({.channels = 4, .kernel = {3, 3}, .padding = Padding::kSame}), relu(),
-            adaptive_avg_pool2d({.size = {5, 4}}), conv2d({.channels = 5}),
-            adaptive_avg_pool2d({.size = {7, 2}}), flatten(), linear({.features = 3})}},
-          {"shares",
-           {9, 3},
-           {conv1d({.channels = 5, .kernel = 3}), softmax(), conv1d({.channels = 4, .kernel = 3}), relu(),
-            flatten(), linear({.features = 4}), softmax()},
-           Loss::kMse},
-          {"spread",
-           {5, 3},
-           {conv1d({.channels = 4, .kernel = 3, .padding = Padding::kSame}), relu(),
-            conv_transpose1d(
-                {.channels = 6, .kernel = 4, .stride = 3, .padding = 2, .output_padding = 1, .groups = 2}),
-            relu(), conv_transpose1d({.channels = 6, .kernel = 3, .padding = 1, .groups = 6}), relu(),
-            conv_transpose1d({.channels = 4, .kernel = 2, .padding = 1, .groups = 2})}}};
-}
 
 /// One step with learning rate 0: then momentum is the mean gradient.
 void expect_torch(const TorchNetwork& golden, const NamedModel& named, int32_t micro_batch) {

@@ -61,6 +61,7 @@ CASES = [Case("", "mlp32", "int8", "stm32vldiscovery"),
          Case("har", "har", "int8", "mps2-an500"),
          Case("har", "har", "int8", "mps2-an505"),
          Case("har", "har", "int8", "mps3-an547"),
+         Case("finetune", "har", "int8", "netduinoplus2"),  # before layers are frozen
          Case("har_device", "har", "small.toml", "netduinoplus2"),
          Case("microbit_ecg", "ecg", "int8", "microbit", momentum=0),
          Case("microbit_ecg", "ecg", "small.toml", "microbit", kernels="ref"),

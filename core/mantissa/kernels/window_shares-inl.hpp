@@ -13,19 +13,21 @@ constexpr Multiplier window_share(int32_t divisor, int32_t elements) {
   return multiplier(Scale::ratio(uint32_t(divisor), uint32_t(elements)));
 }
 
+inline void share_floats(const ShareSums& s) {
+  for (int32_t t = 0; t < s.shape.out_steps; ++t) {
+    float* row = static_cast<float*>(s.sums) + ptrdiff_t(t) * s.shape.channels;
+    const float share = 1.0f / float(window_elements(s.shape, t));
+    for (int32_t c = 0; c < s.shape.channels; ++c) row[c] *= share;
+  }
+}
+
 template <Operands kOperands>
 void share_sums(const ShareSums& s) {
+  if (is<kOperands>(s.element, Element::kFloat32)) return share_floats(s);
   const int32_t channels = s.shape.channels;
   for (int32_t t = 0; t < s.shape.out_steps; ++t) {
-    const int32_t elements = window_elements(s.shape, t);
-    if (is<kOperands>(s.element, Element::kFloat32)) {
-      float* row = static_cast<float*>(s.sums) + ptrdiff_t(t) * channels;
-      const float share = 1.0f / float(elements);
-      for (int32_t c = 0; c < channels; ++c) row[c] *= share;
-      continue;
-    }
     int32_t* row = static_cast<int32_t*>(s.sums) + ptrdiff_t(t) * channels;
-    const Multiplier by = window_share(s.divisor, elements);
+    const Multiplier by = window_share(s.divisor, window_elements(s.shape, t));
     for (int32_t c = 0; c < channels; ++c) row[c] = int32_t(scaled(row[c], by, Rounding::kHalfAway));
   }
 }
