@@ -50,7 +50,7 @@ def models(folder):
             "chain": Model("Linear - LayerNorm - Linear", (1, 128), 5, ROOT / "examples/chain/chain.toml"),
             "mnist": Model("MLP 784-128-10", (784, 1), 10, ROOT / "examples/digits/mlp.toml"),
             "digits": Model("digits CNN", (28, 28), 10, ROOT / "examples/digits/cnn.toml"),
-            "spoken_digits": Model("speech CNN", (49, 10), 10, ROOT / "examples/spoken_digits/spoken_digits.toml"),
+            "spoken_digits": Model("speech CNN", (49, 10), 10, ROOT / "examples/spoken_digits/on_device.toml"),
             "mlp32": perceptron(32, 16, 10, folder), "mlp64": perceptron(64, 32, 10, folder),
             "mlp784": perceptron(784, 128, 10, folder), "norm256": normalized(256, folder)}
 
