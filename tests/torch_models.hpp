@@ -105,7 +105,18 @@ inline std::vector<NamedModel> torch_models() {
             conv_transpose1d(
                 {.channels = 6, .kernel = 4, .stride = 3, .padding = 2, .output_padding = 1, .groups = 2}),
             relu(), conv_transpose1d({.channels = 6, .kernel = 3, .padding = 1, .groups = 6}), relu(),
-            conv_transpose1d({.channels = 4, .kernel = 2, .padding = 1, .groups = 2})}}};
+            conv_transpose1d({.channels = 4, .kernel = 2, .padding = 1, .groups = 2})}},
+          {"residual",
+           {9, 4},
+           {conv1d({.channels = 5, .kernel = 3}), relu(),
+            conv1d({.channels = 5, .kernel = 3, .padding = Padding::kSame}), relu(),
+            conv1d({.channels = 5, .kernel = 3, .padding = Padding::kSame}), add({.with = 1}), relu(),
+            global_avg_pool1d(), linear({.features = 3})}},
+          {"branches",
+           {9, 4},
+           {conv1d({.channels = 5, .kernel = 3}), relu(), conv1d({.channels = 4}),
+            conv1d({.channels = 3, .kernel = 3, .padding = Padding::kSame}).after(1), concat({.with = 2}),
+            relu(), global_avg_pool1d(), linear({.features = 3})}}};
 }
 
 }  // namespace mantissa::test

@@ -42,6 +42,24 @@ def networks(torch):
         def forward(self, x):
             return self.layer(x.transpose(1, 2)).transpose(1, 2)
 
+    class Residual(nn.Module):
+        def __init__(self, *layers):
+            super().__init__()
+            self.layers = nn.Sequential(*layers)
+
+        def forward(self, x):
+            return self.layers(x) + x
+
+    class Branches(nn.Module):
+        """Channels of all, the last one's first."""
+
+        def __init__(self, *layers):
+            super().__init__()
+            self.layers = nn.ModuleList(layers)
+
+        def forward(self, x):
+            return torch.cat([layer(x) for layer in reversed(self.layers)], 1)
+
     yield "strided", (10, 4), 3, False, nn.Sequential(
         nn.Conv1d(4, 6, 3, stride=2, padding=1, groups=2), nn.ReLU(), nn.MaxPool1d(2), StepMajor(), nn.Linear(12, 3))
     yield "normalized", (12, 3), 5, True, nn.Sequential(
@@ -93,6 +111,12 @@ def networks(torch):
         nn.ConvTranspose1d(4, 6, 4, stride=3, padding=2, output_padding=1, groups=2), nn.ReLU(),
         nn.ConvTranspose1d(6, 6, 3, stride=1, padding=1, groups=6), nn.ReLU(),
         nn.ConvTranspose1d(6, 4, 2, stride=1, padding=1, groups=2), StepMajor())
+    yield "residual", (9, 4), 3, False, nn.Sequential(
+        nn.Conv1d(4, 5, 3), nn.ReLU(), Residual(nn.Conv1d(5, 5, 3, padding=1), nn.ReLU(), nn.Conv1d(5, 5, 3, padding=1)), nn.ReLU(),
+        nn.AdaptiveAvgPool1d(1), StepMajor(), nn.Linear(5, 3))
+    yield "branches", (9, 4), 3, False, nn.Sequential(
+        nn.Conv1d(4, 5, 3), nn.ReLU(), Branches(nn.Conv1d(5, 4, 1), nn.Conv1d(5, 3, 3, padding=1)), nn.ReLU(),
+        nn.AdaptiveAvgPool1d(1), StepMajor(), nn.Linear(7, 3))
 
 
 def stored(tensor):
