@@ -591,5 +591,19 @@ TEST(Planner, ConstantExpressionEqualsRunTime) {
   }
 }
 
+/// Forward and backward, for the largest codes.
+TEST(Planner, SharesOfWindowsAreProvedForTheLargestCode) {
+  const std::vector<Node> nodes = {conv1d({.channels = 4}), adaptive_avg_pool1d({.steps = 7}), flatten(),
+                                   linear({.features = 2})};
+  const HeapPlan plan({{17, 3}, nodes}, int8_recipe(), {});
+  int32_t found = 0;
+  for (const Proof& p : plan.view().proofs) {
+    if (p.reduction != Reduction::kWindowShare) continue;
+    ++found;
+    EXPECT_EQ(p.a_max, 127);
+  }
+  EXPECT_EQ(found, 2);
+}
+
 }  // namespace
 }  // namespace mantissa
