@@ -180,6 +180,43 @@ void Engine::round_elements(const Elements& e, Make make) {
   }
 }
 
+/// A sample on its way through a layer that makes sums.
+struct Engine::ForwardRows {
+  int32_t sample = 0, worker = 0;
+  int32_t tile_rows = 0;
+  const void* bias = nullptr;
+};
+
+/// Calls make(first row, rows, sums) for the rows of a tile at a time; bias, ReLU and the one rounding follow. Float32 sums and logits
+/// stay where they are made.
+template <class Make>
+void Engine::round_forward(const LayerPlan& l, const ForwardRows& f, Make make) {
+  const Tensor& yt = plan_.tensors[size_t(l.y.tensor)];
+  const bool direct = yt.element == l.forward.accumulator;
+  FinishSums finish;
+  finish.element = l.forward.accumulator;
+  finish.columns = finish.stride = l.out.channels;
+  finish.bias = f.bias;
+  finish.activation = l.relu_output ? Activation::kRelu : Activation::kNone;
+  for (int32_t row = 0; row < l.out.steps; row += f.tile_rows) {
+    finish.rows = row + f.tile_rows > l.out.steps ? l.out.steps - row : f.tile_rows;
+    finish.sums = direct ? at(data<>(l.y.tensor, f.sample), yt.element, ptrdiff_t(row) * l.out.channels)
+                         : data<>(l.forward.tile, f.worker);
+    make(row, finish.rows, finish.sums);
+    const uint64_t magnitude = kernels_->finish_sums(finish);
+    if (!direct)
+      round_wire(l.y, sum_rows(l.forward, forward_unit(l, f.sample),
+                               {.sample = f.sample,
+                                .row = row,
+                                .rows = finish.rows,
+                                .columns = l.out.channels,
+                                .code_stride = l.out.channels,
+                                .magnitude = magnitude,
+                                .worker = f.worker}));
+  }
+  clear_halo(l.y.tensor, f.sample);
+}
+
 /// What the update of one parameter tensor needs, made once before its rows are updated.
 struct Engine::ParameterUpdate {
   int16_t tensor = -1, slot = -1, momentum = -1, momentum_slot = -1;

@@ -140,6 +140,9 @@ class Engine {
   void put_wire(const Wire& wire, const JoinedRows& rows) const;
   void finish_join(const Wire& to, const JoinedRows& rows, Activation activation);
   Scale join_unit(const LayerPlan& l, int32_t sample) const;
+  struct ForwardRows;
+  template <class Make>
+  void round_forward(const LayerPlan& l, const ForwardRows& f, Make make);
   void forward_join(const LayerPlan& l, int32_t sample, int32_t worker);
   void backward_join(const LayerPlan& l, int32_t sample);
   Scale error_sum_unit(int16_t layer, int32_t sample) const;

@@ -54,9 +54,7 @@ GroupRows rows_of(GroupRows g, int32_t row, int32_t rows) {
 }  // namespace
 
 void Engine::forward_group_norm(const LayerPlan& l, int32_t sample, int32_t worker) {
-  const Tensor& yt = plan_.tensors[size_t(l.y.tensor)];
-  const bool direct = yt.element == l.forward.accumulator;  // float32, or logits
-  const int32_t n = l.in.channels, tile = direct ? l.out.steps : l.forward.tile_rows;
+  const bool direct = plan_.tensors[size_t(l.y.tensor)].element == l.forward.accumulator;
   const GroupRows all = group_rows(l, sample);
   if (l.node.op == Op::kGroupNorm) {
     clear_elements(all.moments, Element::kInt8, plan_.tensors[size_t(l.moments)].elements);
@@ -65,30 +63,13 @@ void Engine::forward_group_norm(const LayerPlan& l, int32_t sample, int32_t work
       kernels_->group_moments({all, phase});
   }
   WorkerCounter& counter = data<WorkerCounter>(plan_.summary.counters_tensor)[worker];
-  FinishSums finish;
-  finish.element = l.forward.accumulator;
-  finish.columns = finish.stride = n;
-  finish.bias = bias_row(l, sample, worker);
-  finish.activation = l.relu_output ? Activation::kRelu : Activation::kNone;
-  for (int32_t row = 0; row < l.out.steps; row += tile) {
-    finish.rows = row + tile > l.out.steps ? l.out.steps - row : tile;
-    finish.sums = direct ? at(data<>(l.y.tensor, sample), yt.element, ptrdiff_t(row) * n)
-                         : data<>(l.forward.tile, worker);
-    const uint64_t saturated = kernels_->group_forward({rows_of(all, row, finish.rows), finish.sums});
+  const ForwardRows of_sample = {sample, worker, direct ? l.out.steps : l.forward.tile_rows,
+                                 bias_row(l, sample, worker)};
+  round_forward(l, of_sample, [&](int32_t row, int32_t rows, void* sums) {
+    const uint64_t saturated = kernels_->group_forward({rows_of(all, row, rows), sums});
     if (!direct) counter.wire.saturated += saturated;
     if (direct && l.bias_operand >= 0) counter.bias.parameter_saturated += uint32_t(saturated);
-    const uint64_t magnitude = kernels_->finish_sums(finish);
-    if (!direct)
-      round_wire(l.y, sum_rows(l.forward, forward_unit(l, sample),
-                               {.sample = sample,
-                                .row = row,
-                                .rows = finish.rows,
-                                .columns = n,
-                                .code_stride = n,
-                                .magnitude = magnitude,
-                                .worker = worker}));
-  }
-  clear_halo(l.y.tensor, sample);
+  });
 }
 
 void Engine::backward_group_norm(const LayerPlan& l, int32_t sample, int32_t worker) {

@@ -27,33 +27,14 @@ NormStep Engine::norm_step(const LayerPlan& l, int32_t sample, int32_t step, int
 }
 
 void Engine::forward_norm(const LayerPlan& l, int32_t sample, int32_t worker) {
-  const Tensor& yt = plan_.tensors[size_t(l.y.tensor)];
-  const bool direct = yt.element == l.forward.accumulator;  // float32, or logits
-  const int32_t n = l.in.channels, tile = direct ? 1 : l.forward.tile_rows;
-  FinishSums finish;
-  finish.element = l.forward.accumulator;
-  finish.columns = finish.stride = n;
-  finish.bias = bias_row(l, sample, worker);
-  finish.activation = l.relu_output ? Activation::kRelu : Activation::kNone;
-  for (int32_t row = 0; row < l.out.steps; row += tile) {
-    finish.rows = row + tile > l.out.steps ? l.out.steps - row : tile;
-    finish.sums = direct ? at(data<>(l.y.tensor, sample), yt.element, ptrdiff_t(row) * n)
-                         : data<>(l.forward.tile, worker);
-    for (int32_t i = 0; i < finish.rows; ++i)
+  const bool direct = plan_.tensors[size_t(l.y.tensor)].element == l.forward.accumulator;
+  const int32_t n = l.in.channels;
+  const ForwardRows all = {sample, worker, direct ? 1 : l.forward.tile_rows, bias_row(l, sample, worker)};
+  round_forward(l, all, [&](int32_t row, int32_t rows, void* sums) {
+    for (int32_t i = 0; i < rows; ++i)
       kernels_->norm_forward(
-          {norm_step(l, sample, row + i, worker), at(finish.sums, finish.element, ptrdiff_t(i) * n)});
-    const uint64_t magnitude = kernels_->finish_sums(finish);
-    if (!direct)
-      round_wire(l.y, sum_rows(l.forward, forward_unit(l, sample),
-                               {.sample = sample,
-                                .row = row,
-                                .rows = finish.rows,
-                                .columns = n,
-                                .code_stride = n,
-                                .magnitude = magnitude,
-                                .worker = worker}));
-  }
-  clear_halo(l.y.tensor, sample);
+          {norm_step(l, sample, row + i, worker), at(sums, l.forward.accumulator, ptrdiff_t(i) * n)});
+  });
 }
 
 /// Each step has a unit of its own, so what the wire's scale follows is brought to a common one.
