@@ -8,20 +8,12 @@
 #include "mantissa/model/kernels_for.hpp"
 #include "mantissa/train/checkpoint.hpp"
 #include "tests/real_network.hpp"
-#include "tests/training_run.hpp"
+#include "tests/same_run.hpp"
 
 namespace mantissa {
 namespace {
 
 using namespace test;
-
-void expect_same(const RunResult& expected, const RunResult& actual, const std::string& what) {
-  ASSERT_FALSE(actual.error) << what << ": error " << int(actual.error.code);
-  EXPECT_EQ(expected.losses, actual.losses) << what;
-  EXPECT_EQ(expected.hash, actual.hash) << what;
-  EXPECT_EQ(expected.saturated, actual.saturated) << what;
-  EXPECT_TRUE(actual.guards_intact) << what;
-}
 
 TEST(BatchNorm, BitsDependOnNeitherThreadsTilesNorKernels) {
   for (const NamedModel& m : batch_norm_models())

@@ -25,7 +25,7 @@ struct State {
       scales;  // of each parameter and its momentum, of the convolution's output, of Linear's error
 };
 
-const State kExpected[kBatches] = {
+const State kTrajectory[kBatches] = {
 #include "tests/golden/trajectory.inc"
 };
 
@@ -94,7 +94,7 @@ void expect_trajectory(int32_t micro_batch, const Kernels& kernels) {
     engine.end_batch();
 
     const State actual = state_of(engine);
-    const State& expected = kExpected[b];
+    const State& expected = kTrajectory[b];
     EXPECT_EQ(result.loss_q24, expected.loss_q24) << "batch " << b;
     EXPECT_EQ(result.correct, expected.correct) << "batch " << b;
     for (size_t i = 0; i < 4; ++i) {

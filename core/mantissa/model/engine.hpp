@@ -138,7 +138,6 @@ class Engine {
   }
   Scale joined_unit(const ProductPlan& product, Scale largest) const;
   void put_wire(const Wire& wire, const JoinedRows& rows) const;
-  void finish_join(const Wire& to, const JoinedRows& rows, Activation activation);
   Scale join_unit(const LayerPlan& l, int32_t sample) const;
   struct ForwardRows;
   template <class Make>
@@ -159,7 +158,8 @@ class Engine {
   template <class Body>
   void probed(StepKind kind, int32_t layer, Body&& body) const;
   void make_operands(const LayerPlan& l);
-  void make_bias_operand(const LayerPlan& l, int32_t sample, int32_t* out, int32_t worker) const;
+  uint32_t make_bias_operand(const LayerPlan& l, int32_t sample, int32_t* out) const;
+  uint32_t& bias_saturated(int32_t worker) const;
   void collect_bias(const LayerPlan& l) const;
   void load_input(int32_t sample);
   void run_forward(const LayerPlan& l);

@@ -151,31 +151,31 @@ int64_t nearest_integer(float x) {
 
 }  // namespace
 
-/// Biases in units of the accumulator, nearest, within the room that the proof leaves.
-void Engine::make_bias_operand(const LayerPlan& l, int32_t sample, int32_t* out, int32_t worker) const {
+/// Biases in units of the accumulator, nearest, within the room that the proof leaves; how many do not fit in it.
+uint32_t Engine::make_bias_operand(const LayerPlan& l, int32_t sample, int32_t* out) const {
   const Scale unit = forward_unit(l, sample);
   const auto put = [&](auto value) { return put_biases(l.node.outputs, l.bias_limit, out, value); };
-  uint32_t& saturated = data<WorkerCounter>(plan_.summary.counters_tensor)[worker].bias.parameter_saturated;
   if (l.formats.parameter.is_float()) {
     const float* bias = data<float>(l.bias);
     const float inverse = (Scale{} / unit).to_float();
-    saturated += put([=](int32_t i) { return nearest_integer(bias[i] * inverse); });
-    return;
+    return put([=](int32_t i) { return nearest_integer(bias[i] * inverse); });
   }
   const CodeView view = code_view(l, l.bias);
   const Multiplier by = multiplier(state(l.bias_slot).scale / unit);
-  saturated +=
-      by.shift > 16
-          ? put([=](int32_t i) { return scaled_code(load_code(view, uint32_t(i)), by); })
-          : put([=](int32_t i) { return scaled(load_code(view, uint32_t(i)), by, Rounding::kHalfAway); });
+  return by.shift > 16
+             ? put([=](int32_t i) { return scaled_code(load_code(view, uint32_t(i)), by); })
+             : put([=](int32_t i) { return scaled(load_code(view, uint32_t(i)), by, Rounding::kHalfAway); });
 }
 
-/// Biases that did not fit beside the sums.
+/// Biases that did not fit beside the sums, once for each sample.
+uint32_t& Engine::bias_saturated(int32_t worker) const {
+  return data<WorkerCounter>(plan_.summary.counters_tensor)[worker].bias.parameter_saturated;
+}
+
 void Engine::collect_bias(const LayerPlan& l) const {
   for (int32_t w = 0; w < plan_.summary.threads; ++w) {
-    uint32_t& saturated = data<WorkerCounter>(plan_.summary.counters_tensor)[w].bias.parameter_saturated;
-    state(l.bias_slot).saturated += saturated;
-    saturated = 0;
+    state(l.bias_slot).saturated += bias_saturated(w);
+    bias_saturated(w) = 0;
   }
 }
 
@@ -203,7 +203,7 @@ void Engine::load_input(int32_t sample) {
 void Engine::run_forward(const LayerPlan& l) {
   const int64_t work = int64_t(count_) * l.gradient_steps() * l.weights;
   if (l.bias_operand >= 0 && plan_.summary.scaling == Scaling::kDelayed)
-    make_bias_operand(l, 0, data<int32_t>(l.bias_operand), 0);
+    bias_saturated(0) += make_bias_operand(l, 0, data<int32_t>(l.bias_operand)) * uint32_t(count_);
   if (l.node.op == Op::kBatchNorm) begin_batch_norm(l);
   if (!l.node.is_product()) {
     parallel(count_, int64_t(count_) * l.in.size() * 16, [&](int32_t s, int32_t worker) {
@@ -297,13 +297,13 @@ void Engine::run_product(const WeightProduct& p, void* sums, int32_t stride, int
                   worker);
 }
 
-/// Biases as they join the sums. Those of dynamic scales are made for the sample.
+/// Biases as they join the sums. Those of dynamic scales are made for the sample, whose sums are one tile.
 const void* Engine::bias_row(const LayerPlan& l, int32_t sample, int32_t worker) const {
   if (l.bias < 0) return nullptr;
   if (plan_.summary.is_float) return data<>(l.bias);
   if (plan_.summary.scaling == Scaling::kDelayed) return data<>(l.bias_operand);
   int32_t* bias = data<int32_t>(l.bias_operand, worker);
-  make_bias_operand(l, sample, bias, worker);
+  bias_saturated(worker) += make_bias_operand(l, sample, bias);
   return bias;
 }
 

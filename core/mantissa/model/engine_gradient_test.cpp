@@ -4,7 +4,7 @@
 #include "mantissa/kernels/host_targets.hpp"
 #include "mantissa/kernels/kernels_small.hpp"
 #include "mantissa/model/kernels_for.hpp"
-#include "tests/training_run.hpp"
+#include "tests/same_run.hpp"
 
 namespace mantissa {
 namespace {
@@ -33,14 +33,6 @@ std::vector<NamedRecipe> coded_recipes() {
           {"sym12, asym8 fixed", with_gradients(dynamic, asym_format(8), float32_format(), kFixed)},
           {"float32, sym8", with_gradients(wires, sym_format(8), asym_format(8))},
           {"float32, asym6 fixed", with_gradients(wires, asym_format(6), sym_format(8), kFixed)}};
-}
-
-void expect_same(const RunResult& expected, const RunResult& actual, const std::string& what) {
-  ASSERT_FALSE(actual.error) << what << ": error " << int(actual.error.code);
-  EXPECT_EQ(expected.losses, actual.losses) << what;
-  EXPECT_EQ(expected.hash, actual.hash) << what;
-  EXPECT_EQ(expected.saturated, actual.saturated) << what;
-  EXPECT_TRUE(actual.guards_intact) << what;
 }
 
 TEST(CodedGradients, BitsDependOnNeitherThreadsTilesNorKernels) {

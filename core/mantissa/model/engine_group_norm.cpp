@@ -62,13 +62,12 @@ void Engine::forward_group_norm(const LayerPlan& l, int32_t sample, int32_t work
          {MomentPhase::kSums, MomentPhase::kMean, MomentPhase::kSquares, MomentPhase::kInverse})
       kernels_->group_moments({all, phase});
   }
-  WorkerCounter& counter = data<WorkerCounter>(plan_.summary.counters_tensor)[worker];
   const ForwardRows of_sample = {sample, worker, direct ? l.out.steps : l.forward.tile_rows,
                                  bias_row(l, sample, worker)};
   round_forward(l, of_sample, [&](int32_t row, int32_t rows, void* sums) {
     const uint64_t saturated = kernels_->group_forward({rows_of(all, row, rows), sums});
-    if (!direct) counter.wire.saturated += saturated;
-    if (direct && l.bias_operand >= 0) counter.bias.parameter_saturated += uint32_t(saturated);
+    if (!direct) data<WorkerCounter>(plan_.summary.counters_tensor)[worker].wire.saturated += saturated;
+    if (direct && l.bias_operand >= 0) bias_saturated(worker) += uint32_t(saturated);
   });
 }
 

@@ -12,12 +12,12 @@ bool is_positive(const void* codes, Element element, ptrdiff_t i) {
 
 }  // namespace
 
-/// Some columns of a sample's sums, on their way into a wire.
+/// Some columns of a sample's sums, which codes of wires join.
 struct Engine::JoinedRows {
   const ProductPlan& product;
   Scale unit;
   void* sums = nullptr;
-  int32_t sample = 0, worker = 0;
+  int32_t sample = 0;
   int32_t row = 0, rows = 0, columns = 0;
   int32_t first_column = 0;
   int32_t wire_columns = 0;
@@ -43,39 +43,20 @@ void Engine::put_wire(const Wire& wire, const JoinedRows& r) const {
   kernels_->join_codes(join);
 }
 
-/// ReLU and rounding; logits and float32 sums stay where they are.
-void Engine::finish_join(const Wire& to, const JoinedRows& r, Activation activation) {
-  FinishSums finish;
-  finish.sums = r.sums;
-  finish.element = r.product.accumulator;
-  finish.rows = r.rows;
-  finish.columns = finish.stride = r.columns;
-  finish.activation = activation;
-  const uint64_t magnitude = kernels_->finish_sums(finish);
-  if (plan_.tensors[size_t(to.tensor)].element == r.product.accumulator) return;
-  round_wire(to, sum_rows(r.product, r.unit,
-                          {.sample = r.sample,
-                           .row = r.row,
-                           .rows = r.rows,
-                           .columns = r.columns,
-                           .code_stride = r.columns,
-                           .magnitude = magnitude,
-                           .worker = r.worker}));
-}
-
 Scale Engine::join_unit(const LayerPlan& l, int32_t sample) const {
   return joined_unit(l.forward, max(wire_scale(l.x, sample), wire_scale(wire_of(l.other), sample)));
 }
 
 void Engine::forward_join(const LayerPlan& l, int32_t sample, int32_t worker) {
-  const Tensor& yt = plan_.tensors[size_t(l.y.tensor)];
-  const bool direct = yt.element == l.forward.accumulator, is_concat = l.node.op == Op::kConcat;
-  const int32_t tile = direct ? l.out.steps : l.forward.tile_rows;
-  JoinedRows r = {.product = l.forward, .unit = join_unit(l, sample), .sample = sample, .worker = worker};
+  const bool direct = plan_.tensors[size_t(l.y.tensor)].element == l.forward.accumulator;
+  const bool is_concat = l.node.op == Op::kConcat;
+  JoinedRows r = {.product = l.forward, .unit = join_unit(l, sample), .sample = sample};
   r.columns = l.out.channels;
-  for (r.row = 0; r.row < l.out.steps; r.row += tile) {
-    r.rows = r.row + tile > l.out.steps ? l.out.steps - r.row : tile;
-    r.sums = direct ? data<>(l.y.tensor, sample) : data<>(l.forward.tile, worker);
+  const ForwardRows all = {sample, worker, direct ? l.out.steps : l.forward.tile_rows};
+  round_forward(l, all, [&](int32_t row, int32_t rows, void* sums) {
+    r.row = row;
+    r.rows = rows;
+    r.sums = sums;
     r.first_column = 0;
     r.wire_columns = l.in.channels;
     r.adds = false;
@@ -84,9 +65,7 @@ void Engine::forward_join(const LayerPlan& l, int32_t sample, int32_t worker) {
     r.wire_columns = l.in_other.channels;
     r.adds = !is_concat;
     put_wire(wire_of(l.other), r);
-    finish_join(l.y, r, l.relu_output ? Activation::kRelu : Activation::kNone);
-  }
-  clear_halo(l.y.tensor, sample);
+  });
 }
 
 /// The errors of both inputs: the same codes, or those of their channels, 0 where an input has passed a ReLU and is 0.
@@ -127,22 +106,31 @@ Scale Engine::error_sum_unit(int16_t layer, int32_t sample) const {
 
 void Engine::sum_errors(int16_t layer, int32_t sample, int32_t worker) {
   const LayerPlan& l = plan_.layers[size_t(layer)];
-  const bool is_float = plan_.summary.is_float;
-  const int32_t tile = is_float ? l.out.steps : l.error_sum.tile_rows;
-  JoinedRows r = {
-      .product = l.error_sum, .unit = error_sum_unit(layer, sample), .sample = sample, .worker = worker};
-  r.columns = r.wire_columns = l.out.channels;
-  for (r.row = 0; r.row < l.out.steps; r.row += tile) {
-    r.rows = r.row + tile > l.out.steps ? l.out.steps - r.row : tile;
-    r.sums = is_float ? data<>(l.dy.tensor, sample) : data<>(l.error_sum.tile, worker);
+  const int32_t columns = l.out.channels;
+  JoinedRows r = {.product = l.error_sum, .unit = error_sum_unit(layer, sample), .sample = sample};
+  r.columns = r.wire_columns = columns;
+  const auto make = [&](int32_t first, int32_t count, void* sums) {
+    r.row = first / columns;
+    r.rows = count / columns;
+    r.sums = sums;
     r.adds = false;
     for_each_error(plan_.layers, layer, [&](const Wire& wire) {
       put_wire(wire, r);
       r.adds = true;
     });
-    finish_join(l.dy, r, Activation::kNone);
+  };
+  if (plan_.summary.is_float) {
+    make(0, l.out.size(), data<>(l.dy.tensor, sample));
+    clear_halo(l.dy.tensor, sample);
+  } else {
+    round_elements({.to = l.dy,
+                    .product = l.error_sum,
+                    .unit = r.unit,
+                    .shape = l.out,
+                    .sample = sample,
+                    .worker = worker},
+                   make);
   }
-  clear_halo(l.dy.tensor, sample);
 }
 
 void Engine::run_error_sum(int16_t layer) {

@@ -66,8 +66,8 @@ void Engine::forward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
   const int32_t channels = l.out.channels;
   const void* x = data<>(l.x.tensor, sample);
   void* y = data<>(l.y.tensor, sample);
-  clear_halo(l.y.tensor, sample);
   if (l.node.is_max_pool()) {
+    clear_halo(l.y.tensor, sample);
     for_each_row(l, 0, l.out.steps, [&](const PoolRow& p, int32_t first) {
       kernels_->max_pool(
           {p.shape, xt.element, at(x, xt.element, p.x), at(y, yt.element, ptrdiff_t(first) * channels)});
@@ -76,10 +76,8 @@ void Engine::forward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
     return;
   }
   const bool direct = yt.element == l.forward.accumulator;
-  const int32_t tile = direct ? l.out.steps : l.forward.tile_rows;
-  for (int32_t row = 0; row < l.out.steps; row += tile) {
-    const int32_t rows = row + tile > l.out.steps ? l.out.steps - row : tile;
-    void* sums = direct ? y : data<>(l.forward.tile, worker);
+  const ForwardRows all = {sample, worker, direct ? l.out.steps : l.forward.tile_rows};
+  round_forward(l, all, [&](int32_t row, int32_t rows, void* sums) {
     for_each_row(l, row, rows, [&](const PoolRow& p, int32_t first) {
       kernels_->window_sums({p.shape, xt.element, at(x, xt.element, p.x),
                              at(sums, l.forward.accumulator, ptrdiff_t(first - row) * channels)});
@@ -88,22 +86,7 @@ void Engine::forward_pool(const LayerPlan& l, int32_t sample, int32_t worker) {
                               at(sums, l.forward.accumulator, ptrdiff_t(first - row) * channels),
                               forward_divisor(l)});
     });
-    FinishSums finish;
-    finish.sums = sums;
-    finish.element = l.forward.accumulator;
-    finish.rows = rows;
-    finish.columns = finish.stride = channels;
-    const uint64_t magnitude = kernels_->finish_sums(finish);
-    if (!direct)
-      round_wire(l.y, sum_rows(l.forward, forward_unit(l, sample),
-                               {.sample = sample,
-                                .row = row,
-                                .rows = rows,
-                                .columns = channels,
-                                .code_stride = channels,
-                                .magnitude = magnitude,
-                                .worker = worker}));
-  }
+  });
   if (plan_.summary.is_float && l.windows.are_equal()) {
     const float divisor = 1.0f / float(l.windows.most);
     for (int32_t i = 0; i < yt.elements; ++i) static_cast<float*>(y)[i] *= divisor;

@@ -3,22 +3,17 @@
 
 #include <gtest/gtest.h>
 
+#include <cctype>
+
 #include "mantissa/kernels/host_targets.hpp"
 #include "mantissa/kernels/kernels_small.hpp"
 #include "mantissa/model/kernels_for.hpp"
-#include "tests/training_run.hpp"
+#include "tests/same_run.hpp"
 
 namespace mantissa {
 namespace {
 
 using namespace test;
-
-void expect_same(const RunResult& expected, const RunResult& actual, const std::string& what) {
-  ASSERT_FALSE(actual.error) << what << ": error " << int(actual.error.code);
-  EXPECT_EQ(expected.losses, actual.losses) << what;
-  EXPECT_EQ(expected.hash, actual.hash) << what;
-  EXPECT_TRUE(actual.guards_intact) << what;
-}
 
 /// Trains with those kernels of a set that the plan needs, as firmware with a constant plan does.
 template <template <Operands> class Set>
@@ -67,9 +62,19 @@ void expect_one_result(const NamedModel& m, const NamedRecipe& r) {
   }
 }
 
-TEST(Engine, OneResultForEveryModelRecipeAndKernel) {
-  for (const NamedModel& m : odd_models())
-    for (const NamedRecipe& r : all_recipes()) ASSERT_NO_FATAL_FAILURE(expect_one_result(m, r));
+/// A test for each model, so that they run side by side.
+class EveryModel : public testing::TestWithParam<size_t> {};
+INSTANTIATE_TEST_SUITE_P(Engine, EveryModel, testing::Range(size_t{0}, odd_models().size()),
+                         [](const auto& model) {
+                           std::string name = odd_models()[model.param].name;
+                           std::ranges::replace_if(
+                               name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+                           return name;
+                         });
+
+TEST_P(EveryModel, HasOneResultForEveryRecipeAndKernel) {
+  const NamedModel m = odd_models()[GetParam()];
+  for (const NamedRecipe& r : all_recipes()) ASSERT_NO_FATAL_FAILURE(expect_one_result(m, r));
 }
 
 /// Large enough that the engine wakes its threads.

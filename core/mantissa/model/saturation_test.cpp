@@ -28,5 +28,33 @@ TEST(Saturation, IsCountedOnWiresOfAFixedScale) {
   }
 }
 
+/// Of samples so small that biases are beyond the sums' range.
+uint64_t saturated_biases(const Recipe& recipe, const RunOptions& o) {
+  const NamedModel m = small_model();
+  const HeapPlan plan(m.model(), recipe, o.plan_options());
+  GuardedArena arena(plan.summary.arena_bytes);
+  Engine engine = Engine::bind(plan.view(), arena.bytes(), *o.kernels).value;
+  engine.initialize(1);
+  engine.set_input_range(1.5f);
+  Toy toy(m.input, 3, 4 * o.batch, 3);
+  for (int32_t b = 0; b < 4; ++b) train_batch(engine, o, toy, b * o.batch, o.batch);
+  const uint64_t before = engine.saturated();
+  for (float& x : toy.x) x *= 0x1p-40f;
+  for (int32_t s = 0; s < o.batch; s += o.micro_batch)
+    engine.evaluate(toy.x.data() + ptrdiff_t(s) * m.input.size(), toy.labels.data() + s, o.micro_batch,
+                    nullptr);
+  return engine.saturated() - before;
+}
+
+/// However a batch is cut into samples.
+TEST(Saturation, BiasesAreCountedOnceForEachSample) {
+  for (const NamedRecipe& r : all_recipes()) {
+    if (r.recipe.scaling != Scaling::kDynamic || r.recipe.formats.activation.is_float()) continue;
+    const uint64_t expected = saturated_biases(r.recipe, {.batch = 6, .micro_batch = 6});
+    EXPECT_GT(expected, 6u) << r.name;
+    EXPECT_EQ(saturated_biases(r.recipe, {.batch = 6, .micro_batch = 1}), expected) << r.name;
+  }
+}
+
 }  // namespace
 }  // namespace mantissa
