@@ -231,8 +231,8 @@ int run(const RunArguments& a) {
   model.normalization = data.normalization;
   model.input_range = data.input_absmax;
 
-  const std::atomic<bool>& interrupted = watch_interrupts();
-  hooks.stop = &interrupted;
+  const std::atomic<bool>& stop = watch_interrupts();
+  hooks.stop = &stop;
   print_heading(model, plan, a, data.train.size());
   const auto samples = static_cast<uint32_t>(data.train.size());
   auto returned = host::train_on_board(plan, data.train,
@@ -243,8 +243,8 @@ int run(const RunArguments& a) {
                                         .start = adopts ? &model : nullptr},
                                        hooks);
   HostRun on_host(model, data, adopts);
-  if (returned) on_host.train(data, t, interrupted);
-  if (interrupted) {
+  if (returned) on_host.train(data, t, stop);
+  if (stop) {
     fmt::print("interrupted; what was trained is lost\n");
     return kExitInterrupted;
   }

@@ -152,13 +152,13 @@ int train(const TrainArguments& a) {
   const host::Dataset data = load_data(a, model, plan.classes);
   start_engine(a, model, data, engine);
 
-  const std::atomic<bool>& interrupted = watch_interrupts();
+  const std::atomic<bool>& stop = watch_interrupts();
   Progress progress(model.description.training.epochs, {}, model.description.target);
   host::OverflowGuard guard(engine, model.description, a.overflow);
   const auto check_overflow = [&] { guard.check(fmt::format("in update {}", engine.progress().step)); };
   host::Trainer trainer(
       engine, host_engine.arena(), data.train, model.description.training,
-      {[&progress](const host::TrainingMoment& m) { progress.show(m); }, &interrupted, check_overflow},
+      {[&progress](const host::TrainingMoment& m) { progress.show(m); }, &stop, check_overflow},
       model.description.target);
   if (trainer.finished())
     throw host::Error(fmt::format("{} has been trained for {} epochs already; give more with --epochs",

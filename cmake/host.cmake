@@ -18,7 +18,8 @@ file(GLOB_RECURSE hwy_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/manti
 add_library(mantissa_hwy STATIC ${hwy_sources} ${core_headers})
 set_target_properties(mantissa_hwy PROPERTIES EXPORT_NAME hwy LINKER_LANGUAGE CXX)
 target_compile_definitions(mantissa_hwy PRIVATE HWY_WANT_AVX3_DL  # off by default, and the one with VNNI
-  "HWY_DISABLED_TARGETS=(HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")  # tiles are arrays of vectors, which SVE has not
+  # Tiles are arrays of vectors, which SVE has not; and what has SSSE3 alone is of 2008.
+  "HWY_DISABLED_TARGETS=(HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128|HWY_SSSE3)")
 target_link_libraries(mantissa_hwy PUBLIC mantissa_core hwy::hwy PRIVATE $<BUILD_INTERFACE:mantissa_flags>)
 
 file(GLOB_RECURSE host_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/host/*.cpp)
@@ -32,6 +33,7 @@ target_link_libraries(mantissa_host
   PUBLIC mantissa_core mantissa_hwy
   PRIVATE $<BUILD_INTERFACE:mantissa_flags> fmt::fmt nlohmann_json::nlohmann_json tomlplusplus::tomlplusplus
     Threads::Threads ZLIB::ZLIB)
+mantissa_compile_together(mantissa_host)
 
 # host/file/model.fbs becomes #include "host/file/model_generated.h".
 file(GLOB_RECURSE schemas CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/host/*.fbs)
@@ -64,4 +66,5 @@ if(cli_sources)
   target_link_libraries(mantissa PRIVATE mantissa_host mantissa_flags fmt::fmt CLI11::CLI11
     nlohmann_json::nlohmann_json)
   mantissa_compiles_quickly(mantissa <CLI/CLI.hpp> <fmt/format.h> <vector> <string> <span>)
+  mantissa_compile_together(mantissa)
 endif()

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "host/error.hpp"
 #include "host/import/import_model.hpp"
+#include "host/refusal_check.hpp"
 #include "host/train/host_engine.hpp"
 #include "mantissa/model/engine-inl.hpp"
 
@@ -332,12 +332,7 @@ TEST(Import, IntegerParametersAreWithinHalfAStep) {
 void expect_error(const std::vector<host::WeightTensor>& weights, const host::ImportOptions& options,
                   const std::string& text, size_t which = 0) {
   host::SavedModel model = described(which);
-  try {
-    host::import_weights(weights, options, model);
-    FAIL() << "no error: " << text;
-  } catch (const host::Error& error) {
-    EXPECT_NE(std::string(error.what()).find(text), std::string::npos) << error.what();
-  }
+  host::test::expect_error([&] { host::import_weights(weights, options, model); }, text);
 }
 
 /// Of images and of groups, a shape that has as many elements is not enough.

@@ -5,10 +5,9 @@
 #include <vector>
 
 #include "mantissa/model/engine.hpp"
+#include "tests/scale_value.hpp"
 
 namespace mantissa::test {
-
-inline double value_of(Scale s) { return std::ldexp(double(s.mantissa), s.exponent); }
 
 /// A signal [steps, channels]; `error` bounds the distance of the integer signal, 0 where there is none.
 struct Signal {

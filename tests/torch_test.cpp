@@ -12,13 +12,13 @@ namespace {
 
 #include "tests/golden/layers_torch.inc"
 
-constexpr int32_t kSamples = 3;
+constexpr int32_t kTorchSamples = 3;
 
 /// One step with learning rate 0: then momentum is the mean gradient.
 void expect_torch(const TorchNetwork& golden, const NamedModel& named, int32_t micro_batch) {
   Model model = named.model();
   if (golden.targets != nullptr && model.loss == Loss::kCrossEntropy) model.loss = Loss::kMse;
-  const HeapPlan plan(model, float32_recipe(), {.batch = kSamples, .micro_batch = micro_batch});
+  const HeapPlan plan(model, float32_recipe(), {.batch = kTorchSamples, .micro_batch = micro_batch});
   ASSERT_FALSE(plan.error);
   GuardedArena arena(plan.summary.arena_bytes);
   Result<Engine> bound = Engine::bind(plan.view(), arena.bytes(), kernels_ref);
@@ -35,7 +35,7 @@ void expect_torch(const TorchNetwork& golden, const NamedModel& named, int32_t m
   };
   for (const LayerPlan& l : plan.layers) {
     terms += 8 * l.in.channels * l.node.window() + 2 * l.out.steps + 4;
-    if (l.follows_batch) terms += 4 * kSamples * l.in.steps;
+    if (l.follows_batch) terms += 4 * kTorchSamples * l.in.steps;
   }
   each_tensor([&](int16_t tensor, int16_t, int32_t count) {
     std::memcpy(engine.bytes(tensor).data(), next, size_t(count) * sizeof(float));
@@ -47,8 +47,8 @@ void expect_torch(const TorchNetwork& golden, const NamedModel& named, int32_t m
     return values != nullptr ? Targets(values + s * plan.summary.classes) : Targets(golden.labels + s);
   };
   BatchResult sums;
-  engine.begin_batch(kSamples, {.lr = 0.0f, .momentum = 0.9f}, x, targets(0));
-  for (int32_t s = 0; s < kSamples; s += micro_batch) {
+  engine.begin_batch(kTorchSamples, {.lr = 0.0f, .momentum = 0.9f}, x, targets(0));
+  for (int32_t s = 0; s < kTorchSamples; s += micro_batch) {
     const BatchResult part = engine.accumulate(x + s * model.input.size(), targets(s), micro_batch);
     sums.loss_q24 += part.loss_q24;
     sums.weight += part.weight;
@@ -83,8 +83,8 @@ TEST(Torch, LossesAndGradientsAgree) {
   const std::vector<NamedModel> models = torch_models();
   ASSERT_EQ(models.size(), std::size(kTorchNetworks));
   for (size_t i = 0; i < models.size(); ++i)
-    for (int32_t micro_batch : {1, kSamples})
-      if (micro_batch == kSamples || kTorchNetworks[i].running == nullptr)
+    for (int32_t micro_batch : {1, kTorchSamples})
+      if (micro_batch == kTorchSamples || kTorchNetworks[i].running == nullptr)
         expect_torch(kTorchNetworks[i], models[i], micro_batch);
 }
 

@@ -9,7 +9,7 @@
 #include "host/audio/speech_features.hpp"
 #include "host/audio/wav.hpp"
 #include "host/data/npy.hpp"
-#include "host/error.hpp"
+#include "host/refusal_check.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -39,15 +39,7 @@ std::vector<int16_t> parse(const std::string& file) {
   return parse_wav(std::as_bytes(std::span(file)), "a.wav");
 }
 
-template <class Body>
-void expect_error(Body body, const std::string& text) {
-  try {
-    body();
-    FAIL() << "no error: " << text;
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find(text), std::string::npos) << error.what();
-  }
-}
+using test::expect_error;
 
 TEST(Wav, SkipsOtherChunks) { EXPECT_EQ(parse(wav({1, -2, 32767})), (std::vector<int16_t>{1, -2, 32767})); }
 

@@ -10,7 +10,7 @@
 #include "host/device/memory_text.hpp"
 #include "host/device/refusal.hpp"
 #include "host/device/small_program.hpp"
-#include "host/error.hpp"
+#include "host/refusal_check.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -21,15 +21,7 @@ layer = [ { type = "conv1d", channels = 8, kernel = 5 }, { type = "relu" }, { ty
           { type = "linear", features = 4 } ]
 )";
 
-template <class F>
-std::string error_of(F f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
+using test::error_of;
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
 

@@ -5,16 +5,12 @@
 
 #include <cstring>
 
-#include "host/error.hpp"
+#include "host/device/small_model.hpp"
+#include "host/refusal_check.hpp"
 #include "host/train/host_engine.hpp"
 
 namespace mantissa::host {
 namespace {
-
-constexpr char kModel[] = R"(name = "small"
-input = { steps = 16, channels = 2 }
-layer = [ { type = "conv1d", channels = 4, kernel = 3 }, { type = "flatten" }, { type = "linear", features = 3 } ]
-)";
 
 /// What a board would send that has just initialised its engine.
 class Returned : public testing::Test {
@@ -49,21 +45,13 @@ class Returned : public testing::Test {
     return first_difference(result, board.engine(), epochs, host.engine(), description).value_or("none");
   }
 
-  Description description = parse_description(kModel, "small.toml");
+  Description description = parse_description(test::kSmallModel, "small.toml");
   HostEngine host{description, find_recipe("int8", description), {.batch = 4}, kernels_ref};
   BoardResult result;
   std::vector<EpochResult> epochs;
 };
 
-template <class F>
-void expect_error(F f, const std::string& part) {
-  try {
-    f();
-    ADD_FAILURE() << "no error, wanted: " << part;
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
-  }
-}
+using test::expect_error;
 
 TEST_F(Returned, AResultFileIsReadBack) {
   const BoardResult read = parse_result(file(), 2, result.arena.size(), "result.bin");

@@ -5,22 +5,19 @@
 
 #include <cstring>
 
+#include "host/device/small_model.hpp"
 #include "host/train/host_engine.hpp"
 
 namespace mantissa::host {
 namespace {
 
-constexpr char kModel[] = R"(name = "small"
-input = { steps = 16, channels = 2 }
-layer = [ { type = "conv1d", channels = 4, kernel = 3 }, { type = "flatten" }, { type = "linear", features = 3 } ]
-)";
 const EngineNames kNames = {"the board", "the host"};
 
 /// The same model planned for two micro-batches, with the same initial state.
 class Pair {
  public:
   explicit Pair(const char* recipe)
-      : description(parse_description(kModel, "small.toml")),
+      : description(parse_description(test::kSmallModel, "small.toml")),
         first_(description, find_recipe(recipe, description), {.batch = 8, .micro_batch = 1}, kernels_ref),
         second_(description, find_recipe(recipe, description), {.batch = 8, .micro_batch = 8}, kernels_ref) {
     for (Engine* engine : {&a(), &b()}) engine->initialize(3);

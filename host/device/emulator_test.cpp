@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "host/device/temporary_folder.hpp"
-#include "host/error.hpp"
+#include "host/refusal_check.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -41,12 +41,7 @@ class Emulator : public testing::Test {
                          .on_line = [this](std::string_view line) { lines_.emplace_back(line); }});
   }
   void expect_error(const std::string& script, const std::string& part) {
-    try {
-      run(script);
-      ADD_FAILURE() << "no error, wanted: " << part;
-    } catch (const Error& error) {
-      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
-    }
+    test::expect_error([&] { run(script); }, part);
   }
 
   TemporaryFolder folder_;

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "host/device/small_program.hpp"
-#include "host/error.hpp"
+#include "host/refusal_check.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -22,15 +22,7 @@ std::vector<std::byte> program() {
                              {{"one", 1}, {"start", 0x20000010}});
 }
 
-template <class F>
-void expect_error(F f, const std::string& part) {
-  try {
-    f();
-    ADD_FAILURE() << "no error, wanted: " << part;
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
-  }
-}
+using test::expect_error;
 
 TEST(FirmwareImage, FindsSymbols) {
   const FirmwareImage image(program(), "p.elf");

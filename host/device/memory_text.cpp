@@ -14,8 +14,6 @@ namespace {
 
 constexpr size_t kPartsShown = 5;
 
-std::string bytes_text(uint64_t bytes) { return grouped(static_cast<int64_t>(bytes)); }
-
 /// The largest tensors that are alive when most bytes are.
 std::vector<Tensor> largest_parts(const PlanView& plan) {
   const int peak = peak_step(plan);
@@ -34,19 +32,20 @@ std::string memory_text(const BoardPlan& plan, const Description& description,
   const BoardMemory& m = plan.memory();
   const uint64_t ram = plan.board().ram_bytes;
   Table table("lrl");
-  table.add({"static", bytes_text(m.static_bytes), "data of the program itself"});
-  table.add(
-      {"arena", bytes_text(m.arena_bytes), "all that training keeps; its largest parts when it is fullest:"});
+  table.add({"static", grouped_size(m.static_bytes), "data of the program itself"});
+  table.add({"arena", grouped_size(m.arena_bytes),
+             "all that training keeps; its largest parts when it is fullest:"});
   for (const Tensor& t : largest_parts(plan.view()))
-    table.add({"", "", fmt::format("{:>9}  {}", bytes_text(t.bytes), tensor_name(t, description))});
+    table.add({"", "", fmt::format("{:>9}  {}", grouped_size(t.bytes), tensor_name(t, description))});
   if (m.sample_bytes > 0)
-    table.add({"sample", bytes_text(m.sample_bytes), "which the outputs are compared with"});
+    table.add({"sample", grouped_size(m.sample_bytes), "which the outputs are compared with"});
   table.add(
-      {"stack", bytes_text(m.stack_bytes),
-       stack_used ? fmt::format("{} used", bytes_text(*stack_used)) : "painted and measured in each run"});
+      {"stack", grouped_size(m.stack_bytes),
+       stack_used ? fmt::format("{} used", grouped_size(*stack_used)) : "painted and measured in each run"});
   table.add_rule();
-  table.add({"total", bytes_text(m.total()), fmt::format("of {} on {}", bytes_text(ram), plan.board().name)});
-  if (plan.fits()) table.add({"left", bytes_text(ram - m.total()), ""});
+  table.add(
+      {"total", grouped_size(m.total()), fmt::format("of {} on {}", grouped_size(ram), plan.board().name)});
+  if (plan.fits()) table.add({"left", grouped_size(ram - m.total()), ""});
   return fmt::format("bytes of RAM\n{}", table.text());
 }
 

@@ -13,8 +13,6 @@
 namespace mantissa::host {
 namespace {
 
-std::string bytes_text(uint64_t bytes) { return grouped(static_cast<int64_t>(bytes)); }
-
 /// A training as a person could ask for it.
 struct Choice {
   NamedRecipe recipe;
@@ -55,7 +53,7 @@ class Search {
     change(together);
     const auto bytes = bytes_of(description_, alone), bytes_together = bytes_of(description_, together);
     if (!bytes || *bytes >= total_) return;
-    found_.push_back(fmt::format("{}{}: {} bytes{}", what, why, bytes_text(*bytes), verdict(*bytes)));
+    found_.push_back(fmt::format("{}{}: {} bytes{}", what, why, grouped_size(*bytes), verdict(*bytes)));
     if (!bytes_together || *bytes_together >= least_) return;
     best_ = together;
     least_ = *bytes_together;
@@ -67,7 +65,7 @@ class Search {
     const std::string last = kept_.back();
     kept_.pop_back();
     found_.push_back(fmt::format("{} and {} together: {} bytes{}", fmt::join(kept_, ", "), last,
-                                 bytes_text(least_), verdict(least_)));
+                                 grouped_size(least_), verdict(least_)));
   }
   std::vector<std::string>& found() { return found_; }
 
@@ -87,7 +85,7 @@ std::optional<std::string> larger_board(const Description& description, Choice c
     choice.target.board = board;
     const auto bytes = bytes_of(description, choice);
     if (bytes && *bytes <= board.ram_bytes)
-      return fmt::format("--board {}, which has {}", board.name, bytes_text(board.ram_bytes));
+      return fmt::format("--board {}, which has {}", board.name, grouped_size(board.ram_bytes));
   }
   return std::nullopt;
 }
@@ -119,10 +117,10 @@ std::string refusal(const BoardPlan& plan, const Description& description, const
       "{} with recipe {} and batch {} takes {} bytes of RAM (static {}, arena {}, {}stack {}), "
       "{} more than "
       "{} has; {}",
-      description.name, recipe.name, options.batch, bytes_text(m.total()), bytes_text(m.static_bytes),
-      bytes_text(m.arena_bytes),
-      m.sample_bytes > 0 ? fmt::format("sample {}, ", bytes_text(m.sample_bytes)) : "",
-      bytes_text(m.stack_bytes), bytes_text(m.total() - ram), plan.board().name,
+      description.name, recipe.name, options.batch, grouped_size(m.total()), grouped_size(m.static_bytes),
+      grouped_size(m.arena_bytes),
+      m.sample_bytes > 0 ? fmt::format("sample {}, ", grouped_size(m.sample_bytes)) : "",
+      grouped_size(m.stack_bytes), grouped_size(m.total() - ram), plan.board().name,
       helps.empty() ? "a smaller model would help"
                     : fmt::format("what would help: {}", fmt::join(helps, "; ")));
 }

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "host/error.hpp"
 #include "host/export/templates.hpp"
+#include "host/refusal_check.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -17,12 +17,7 @@ SavedModel ecg(const std::string& recipe = "int8") {
 }
 
 std::string message_of(const SavedModel& model, const ExportOptions& options) {
-  try {
-    export_model(model, options);
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
+  return test::error_of([&] { export_model(model, options); });
 }
 
 bool contains(const std::string& text, const std::string& part) {

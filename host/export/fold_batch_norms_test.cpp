@@ -6,9 +6,9 @@
 #include <cmath>
 #include <cstring>
 
-#include "host/error.hpp"
 #include "host/export/export_model.hpp"
 #include "host/file/model_state.hpp"
+#include "host/refusal_check.hpp"
 #include "host/train/host_engine.hpp"
 #include "tests/real_network.hpp"
 
@@ -56,7 +56,7 @@ std::vector<float> outputs(const SavedModel& model, const std::vector<float>& x)
     std::memcpy(made.data(), sums, made.size() * sizeof(float));
     return made;
   }
-  const double unit = test::sum_unit(engine, host.plan().layers.back(), 0);
+  const double unit = mantissa::test::sum_unit(engine, host.plan().layers.back(), 0);
   for (size_t i = 0; i < made.size(); ++i) {
     int32_t sum = 0;
     std::memcpy(&sum, sums + i * sizeof sum, sizeof sum);
@@ -206,24 +206,12 @@ TEST(ModelFile, VariancesBelowZeroAreRefused) {
   SavedModel model = trained(kFoldable[0].layers, kFoldable[0].input, "int8");
   for (SavedTensor& t : model.tensors)
     if (t.role == StateRole::kRunning) t.data.back() |= std::byte(0x80);
-  try {
-    serialize_model(model);
-    FAIL() << "serialized";
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what())
-                  .find("running statistics of layer 'batch_norm1': the variance of channel 6"),
-              std::string::npos)
-        << error.what();
-  }
+  test::expect_error([&] { serialize_model(model); },
+                     "running statistics of layer 'batch_norm1': the variance of channel 6");
 }
 
 void expect_error(SavedModel model, const std::string& text) {
-  try {
-    fold_batch_norms(model);
-    FAIL() << "no error: " << text;
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find(text), std::string::npos) << error.what();
-  }
+  test::expect_error([&] { fold_batch_norms(model); }, text);
 }
 
 TEST(Fold, SaysWhatCannotBeFolded) {
@@ -233,12 +221,7 @@ TEST(Fold, SaysWhatCannotBeFolded) {
   expect_error(empty, "has not been trained");
   expect_error(trained("[[layer]]\ntype = 'linear'\nfeatures = 3\n", "steps = 1\nchannels = 3\n", "int8"),
                "has no batch_norm to fold");
-  try {
-    export_model(model, {.name = "m"});
-    FAIL() << "exported";
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("--fold"), std::string::npos) << error.what();
-  }
+  test::expect_error([&] { export_model(model, {.name = "m"}); }, "--fold");
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 #include <iterator>
 #include <string>
 
-#include "host/error.hpp"
+#include "host/refusal_check.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -31,12 +31,7 @@ class AtomicFile : public ::testing::Test {
     return {std::istreambuf_iterator<char>(file), {}};
   }
   static std::string error_of(const fs::path& path, const std::string& text) {
-    try {
-      write(path, text);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return test::error_of([&] { write(path, text); });
   }
   size_t entries() const {
     return static_cast<size_t>(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));

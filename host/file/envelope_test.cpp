@@ -7,24 +7,12 @@
 #include <algorithm>
 #include <functional>
 
-#include "host/error.hpp"
+#include "host/refusal_check.hpp"
 
 namespace mantissa::host {
 namespace {
 
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-void expect_error(const std::function<void()>& action, const std::string& part) {
-  const std::string message = error_of(action);
-  EXPECT_NE(message.find(part), std::string::npos) << "wanted: " << part << "\nfound:  " << message;
-}
+using test::expect_error;
 
 // The checksum comes from another FNV-1a, written in Python.
 TEST(Envelope, HasTheDocumentedBytes) {

@@ -11,8 +11,8 @@
 #include <limits>
 #include <random>
 
-#include "host/error.hpp"
 #include "host/file/envelope.hpp"
+#include "host/refusal_check.hpp"
 #include "host/train/evaluate.hpp"
 #include "host/train/host_engine.hpp"
 #include "mantissa/model/engine-inl.hpp"
@@ -125,19 +125,7 @@ struct TrainingRun {
 
 SavedModel trained(const std::string& recipe) { return TrainingRun(recipe).start().train(2).captured(); }
 
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-void expect_error(const std::function<void()>& action, const std::string& part) {
-  const std::string message = error_of(action);
-  EXPECT_NE(message.find(part), std::string::npos) << "wanted: " << part << "\nfound:  " << message;
-}
+using test::expect_error;
 
 class EachRecipe : public ::testing::TestWithParam<const char*> {
  protected:

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "host/error.hpp"
+#include "host/refusal_check.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -21,12 +21,7 @@ features = 3
 
 /// What a text is refused with; empty if it is accepted.
 std::string refusal(const std::string& text) {
-  try {
-    parse_description(text, "m.toml");
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
+  return test::error_of([&] { parse_description(text, "m.toml"); });
 }
 
 std::string with_layer(const std::string& lines) {
@@ -629,13 +624,8 @@ TEST(Description, GarbageIsRefused) {
 }
 
 TEST(Description, UnreadableFileIsNamed) {
-  const auto refusal_of_file = [](const std::string& path) -> std::string {
-    try {
-      read_description(path);
-    } catch (const Error& e) {
-      return e.what();
-    }
-    return "";
+  const auto refusal_of_file = [](const std::string& path) {
+    return test::error_of([&] { read_description(path); });
   };
   EXPECT_EQ(refusal_of_file("/no/such.toml"), "/no/such.toml: cannot be read: No such file or directory");
   EXPECT_EQ(refusal_of_file("/"), "/: cannot be read: Is a directory");

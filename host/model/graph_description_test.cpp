@@ -3,10 +3,10 @@
 
 #include <string>
 
-#include "host/error.hpp"
 #include "host/export/model_code.hpp"
 #include "host/model/describe.hpp"
 #include "host/model/description.hpp"
+#include "host/refusal_check.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -43,13 +43,8 @@ type = "concat"
 inputs = ["concat1", "add1"]
 )";
 
-std::string refusal(const std::string& text) {
-  try {
-    parse_description(text, "m.toml");
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
+std::string graph_refusal(const std::string& text) {
+  return test::error_of([&] { parse_description(text, "m.toml"); });
 }
 
 std::string with(const std::string& layer) { return std::string(kResidual) + "[[layer]]\n" + layer + "\n"; }
@@ -67,16 +62,18 @@ TEST(GraphDescription, LayersAreReadByName) {
 }
 
 TEST(GraphDescription, NamesThatAreNotThereAreRefused) {
-  EXPECT_EQ(refusal(with("type = \"relu\"\ninput = \"relu3\"")),
+  EXPECT_EQ(graph_refusal(with("type = \"relu\"\ninput = \"relu3\"")),
             "m.toml, line 33: unknown input 'relu3' in [[layer]] 8 (relu); did you mean 'relu1'?");
-  EXPECT_NE(refusal(with("type = \"relu\"\nname = \"later\"\ninput = \"later\"")), "");
-  EXPECT_EQ(refusal(with("type = \"add\"\ninputs = [\"add1\"]")),
+  EXPECT_NE(graph_refusal(with("type = \"relu\"\nname = \"later\"\ninput = \"later\"")), "");
+  EXPECT_EQ(graph_refusal(with("type = \"add\"\ninputs = [\"add1\"]")),
             "m.toml, line 33: 'inputs' in [[layer]] 8 (add) has 1 entries; it takes two layers, such as "
             "[\"conv2\", "
             "\"relu1\"]");
-  EXPECT_NE(refusal(with("type = \"add\"\ninput = \"add1\"")).find("unknown key 'input'"), std::string::npos);
-  EXPECT_NE(refusal(with("type = \"relu\"\ninputs = [\"add1\", \"relu1\"]")).find("unknown key 'inputs'"),
+  EXPECT_NE(graph_refusal(with("type = \"add\"\ninput = \"add1\"")).find("unknown key 'input'"),
             std::string::npos);
+  EXPECT_NE(
+      graph_refusal(with("type = \"relu\"\ninputs = [\"add1\", \"relu1\"]")).find("unknown key 'inputs'"),
+      std::string::npos);
 }
 
 TEST(GraphDescription, ExportedCodeNamesLayersByNumber) {

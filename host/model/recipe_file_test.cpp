@@ -6,7 +6,7 @@
 #include <fstream>
 #include <string>
 
-#include "host/error.hpp"
+#include "host/refusal_check.hpp"
 
 namespace mantissa::host {
 namespace {
@@ -20,13 +20,8 @@ Description two_layers() {
 
 NamedRecipe parse(const std::string& text) { return parse_recipe(text, "r.toml", two_layers()); }
 
-std::string refusal(const std::string& text) {
-  try {
-    parse(text);
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
+std::string recipe_refusal(const std::string& text) {
+  return test::error_of([&] { parse(text); });
 }
 
 void expect_equal(const LayerFormats& a, const LayerFormats& b) {
@@ -173,13 +168,8 @@ TEST(RecipeFile, FoundByPath) {
 }
 
 TEST(RecipeFile, UnknownNamesListTheBuiltIns) {
-  const auto refusal_of = [](std::string_view name) -> std::string {
-    try {
-      find_recipe(name, two_layers());
-    } catch (const Error& e) {
-      return e.what();
-    }
-    return "";
+  const auto refusal_of = [](std::string_view name) {
+    return test::error_of([&] { find_recipe(name, two_layers()); });
   };
   EXPECT_EQ(refusal_of("int9"),
             "recipe 'int9': no file has this name, and the built-in recipes are float32, sym12, sym8, int8; "
@@ -195,16 +185,17 @@ TEST(RecipeFile, UnknownNamesListTheBuiltIns) {
 
 TEST(RecipeFile, AccumulatorsAreNotStored) {
   EXPECT_EQ(
-      refusal("name = 'x'\nweight = 'sym_int32'"),
+      recipe_refusal("name = 'x'\nweight = 'sym_int32'"),
       "r.toml, line 2: 'weight' in the recipe is 'sym_int32', which is how sums of products are held "
       "while they "
       "are computed, and is never stored: float32 takes the same four bytes and keeps small magnitudes; use "
       "\"float32\" or \"sym2\" to \"sym16\"");
   for (const char* key : {"activation", "error", "parameter", "gradient", "momentum"})
-    EXPECT_NE(refusal(std::string("name = 'x'\n") + key + " = 'sym_int32'").find("never stored"),
+    EXPECT_NE(recipe_refusal(std::string("name = 'x'\n") + key + " = 'sym_int32'").find("never stored"),
               std::string::npos)
         << key;
-  EXPECT_NE(refusal("name = 'x'\n[layer.head]\nparameter = 'sym_int32'").find("line 3"), std::string::npos);
+  EXPECT_NE(recipe_refusal("name = 'x'\n[layer.head]\nparameter = 'sym_int32'").find("line 3"),
+            std::string::npos);
 }
 
 TEST(RecipeFile, FormatsHaveNames) {
@@ -225,58 +216,59 @@ TEST(RecipeFile, FormatsHaveNames) {
 }
 
 TEST(RecipeFile, FormatsFitTheirKeys) {
-  EXPECT_EQ(refusal("name = 'x'\nactivation = 'asym4/8'\nerror = 'bfp8'\nparameter = 'sym4/channel'"), "");
-  EXPECT_NE(refusal("name = 'x'\nactivation = 'sym8/channel'"), "");
-  EXPECT_NE(refusal("name = 'x'\nweight = 'sym8/32'"), "");
-  EXPECT_NE(refusal("name = 'x'\ngradient = 'sym8/32'"), "");
+  EXPECT_EQ(recipe_refusal("name = 'x'\nactivation = 'asym4/8'\nerror = 'bfp8'\nparameter = 'sym4/channel'"),
+            "");
+  EXPECT_NE(recipe_refusal("name = 'x'\nactivation = 'sym8/channel'"), "");
+  EXPECT_NE(recipe_refusal("name = 'x'\nweight = 'sym8/32'"), "");
+  EXPECT_NE(recipe_refusal("name = 'x'\ngradient = 'sym8/32'"), "");
   EXPECT_EQ(
-      refusal("name = 'x'\nweight = 'sym17'"),
+      recipe_refusal("name = 'x'\nweight = 'sym17'"),
       "r.toml, line 2: 'weight' in the recipe is 'sym17'; it must be \"float32\" or \"sym2\" to \"sym16\"");
-  EXPECT_EQ(refusal("name = 'x'\ngradient = 'bfp8'"),
+  EXPECT_EQ(recipe_refusal("name = 'x'\ngradient = 'bfp8'"),
             "r.toml, line 2: 'gradient' in the recipe is 'bfp8'; it must be \"float32\", \"exact\", \"sym2\" "
             "to \"sym16\" or \"asym2\" to \"asym16\"");
   EXPECT_EQ(
-      refusal("name = 'x'\nmomentum = 'sym12'"),
+      recipe_refusal("name = 'x'\nmomentum = 'sym12'"),
       "r.toml, line 2: 'momentum' in the recipe is 'sym12'; it must be \"float32\", \"sym8\" or \"sym16\"");
-  EXPECT_NE(refusal("name = 'x'\nmomentum = 'exact'"), "");
-  EXPECT_NE(refusal("name = 'x'\nactivation = 'exact'"), "");
-  EXPECT_NE(refusal("name = 'x'\nweight = 'sym1'"), "");
-  EXPECT_NE(refusal("name = 'x'\nweight = 'sym08'"), "");
-  EXPECT_NE(refusal("name = 'x'\nweight = ''"), "");
-  EXPECT_EQ(refusal("name = 'x'\nweight = 'sym2'\nerror = 'sym16'"), "");
-  EXPECT_EQ(refusal("name = 'x'\nweight = 8"),
+  EXPECT_NE(recipe_refusal("name = 'x'\nmomentum = 'exact'"), "");
+  EXPECT_NE(recipe_refusal("name = 'x'\nactivation = 'exact'"), "");
+  EXPECT_NE(recipe_refusal("name = 'x'\nweight = 'sym1'"), "");
+  EXPECT_NE(recipe_refusal("name = 'x'\nweight = 'sym08'"), "");
+  EXPECT_NE(recipe_refusal("name = 'x'\nweight = ''"), "");
+  EXPECT_EQ(recipe_refusal("name = 'x'\nweight = 'sym2'\nerror = 'sym16'"), "");
+  EXPECT_EQ(recipe_refusal("name = 'x'\nweight = 8"),
             "r.toml, line 2: 'weight' in the recipe is an integer; it must be a string");
 }
 
 TEST(RecipeFile, UnknownWordsNameTheNearest) {
-  EXPECT_EQ(refusal("name = 'x'\n[layer.conv2]\n"),
+  EXPECT_EQ(recipe_refusal("name = 'x'\n[layer.conv2]\n"),
             "r.toml, line 2: model 'two' has no layer 'conv2'; did you mean 'conv1'?");
-  EXPECT_EQ(refusal("name = 'x'\n[layer.head]\nactivaton = 'sym8'"),
+  EXPECT_EQ(recipe_refusal("name = 'x'\n[layer.head]\nactivaton = 'sym8'"),
             "r.toml, line 3: unknown key 'activaton' in [layer.head]; did you mean 'activation'?");
-  EXPECT_EQ(refusal("name = 'x'\nparameters = 'sym8'"),
+  EXPECT_EQ(recipe_refusal("name = 'x'\nparameters = 'sym8'"),
             "r.toml, line 2: unknown key 'parameters' in the recipe; did you mean 'parameter'?");
-  EXPECT_EQ(refusal("name = 'x'\nbase = 'sym'"),
+  EXPECT_EQ(recipe_refusal("name = 'x'\nbase = 'sym'"),
             "r.toml, line 2: unknown base 'sym' in the recipe; did you mean 'sym8'?");
-  EXPECT_EQ(refusal("name = 'x'\nscaling = 'static'"),
+  EXPECT_EQ(recipe_refusal("name = 'x'\nscaling = 'static'"),
             "r.toml, line 2: unknown scaling 'static' in the recipe; known are 'dynamic', 'delayed'");
-  EXPECT_EQ(refusal("name = 'x'\nrounding = {wires = 'floor'}"),
+  EXPECT_EQ(recipe_refusal("name = 'x'\nrounding = {wires = 'floor'}"),
             "r.toml, line 2: unknown key 'wires' in [rounding]; did you mean 'wire'?");
-  EXPECT_EQ(refusal("name = 'x'\nrounding = {wire = 'flor'}"),
+  EXPECT_EQ(recipe_refusal("name = 'x'\nrounding = {wire = 'flor'}"),
             "r.toml, line 2: unknown wire 'flor' in [rounding]; did you mean 'floor'?");
-  EXPECT_EQ(refusal("name = 'x'\nlayer = 3"),
+  EXPECT_EQ(recipe_refusal("name = 'x'\nlayer = 3"),
             "r.toml, line 2: 'layer' in the recipe is an integer; it must be a table: [layer]");
-  EXPECT_EQ(refusal("name = 'x'\n[layer]\nhead = 3"),
+  EXPECT_EQ(recipe_refusal("name = 'x'\n[layer]\nhead = 3"),
             "r.toml, line 3: 'head' in [layer] is an integer; it must be a table: [head]");
 }
 
 TEST(RecipeFile, NumbersHaveRanges) {
-  EXPECT_EQ(refusal("name = 'x'\nmargin = 0"),
+  EXPECT_EQ(recipe_refusal("name = 'x'\nmargin = 0"),
             "r.toml, line 2: 'margin' in the recipe is 0; it must be from 0.125 to 1024");
-  EXPECT_NE(refusal("name = 'x'\nmargin = nan"), "");
-  EXPECT_NE(refusal("name = 'x'\nmargin = 1e300"), "");
-  EXPECT_NE(refusal("name = 'x'\ndecay = -1"), "");
-  EXPECT_NE(refusal("name = 'x'\ndecay = 1.5"), "");
-  EXPECT_EQ(refusal("name = 'x'\nmargin = 1"), "");
+  EXPECT_NE(recipe_refusal("name = 'x'\nmargin = nan"), "");
+  EXPECT_NE(recipe_refusal("name = 'x'\nmargin = 1e300"), "");
+  EXPECT_NE(recipe_refusal("name = 'x'\ndecay = -1"), "");
+  EXPECT_NE(recipe_refusal("name = 'x'\ndecay = 1.5"), "");
+  EXPECT_EQ(recipe_refusal("name = 'x'\nmargin = 1"), "");
 }
 
 }  // namespace

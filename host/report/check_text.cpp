@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string heading(const PlanView& plan, const Description& d, const std::string& recipe) {
+std::string check_heading(const PlanView& plan, const Description& d, const std::string& recipe) {
   return fmt::format("{}, recipe {}: {} layers, batch {}, micro-batch {}\n", d.name, recipe,
                      plan.summary.layers, plan.summary.batch, plan.summary.micro_batch);
 }
@@ -70,7 +70,7 @@ std::string verdict(const PlanView& plan, const Description& d) {
 }
 
 std::string check_text(const PlanView& plan, const Description& d, const std::string& recipe) {
-  return fmt::format("{}\n{}\n{}\n{}\n{}", heading(plan, d, recipe), proof_table(plan, d),
+  return fmt::format("{}\n{}\n{}\n{}\n{}", check_heading(plan, d, recipe), proof_table(plan, d),
                      rounding_table(plan, d), meeting_table(plan, d), verdict(plan, d));
 }
 

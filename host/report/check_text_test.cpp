@@ -5,8 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "host/error.hpp"
 #include "host/model/recipe_file.hpp"
+#include "host/refusal_check.hpp"
 #include "host/train/host_plan.hpp"
 
 namespace mantissa::host {
@@ -124,12 +124,7 @@ TEST(CheckText, JsonHasTheSame) {
 }
 
 std::string refusal_of(const Description& d, const NamedRecipe& recipe) {
-  try {
-    HostPlan(d, recipe, {.batch = 4});
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
+  return test::error_of([&] { HostPlan(d, recipe, {.batch = 4}); });
 }
 
 TEST(CheckText, WhatCannotBeProvedNamesLayerWidthsAndTheLargestSum) {

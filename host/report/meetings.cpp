@@ -21,9 +21,9 @@ std::string loss_words(Loss loss) {
   return "";
 }
 
-class Walk {
+class MeetingWalk {
  public:
-  Walk(const PlanView& plan, const Description& description) : plan_(plan), d_(description) {}
+  MeetingWalk(const PlanView& plan, const Description& description) : plan_(plan), d_(description) {}
 
   std::vector<Meeting> all() {
     add("input", "float32 samples", format_of(plan_.summary.input_wire) + " codes",
@@ -151,7 +151,7 @@ class Walk {
 
 std::vector<Meeting> meetings(const PlanView& plan, const Description& description) {
   if (plan.summary.is_float) return {};
-  return Walk(plan, description).all();
+  return MeetingWalk(plan, description).all();
 }
 
 }  // namespace mantissa::host

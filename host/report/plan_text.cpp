@@ -85,8 +85,6 @@ std::string layer_name(const Description& d, int layer) {
   return layer < 0 ? "-" : d.layer_names[static_cast<size_t>(layer)];
 }
 
-std::string grouped_size(uint64_t n) { return grouped(static_cast<int64_t>(n)); }
-
 std::string lifetime(const Tensor& t, const PlanSummary& plan) {
   if (t.first_step == 0 && t.last_step == plan.steps - 1) return "always";
   const auto steps = [](int first, int last) {
@@ -113,7 +111,7 @@ std::string words_of(Shape s) {
                      : fmt::format("{} x {}", s.steps, s.channels);
 }
 
-std::string heading(const PlanView& plan, const Description& d, const std::string& recipe) {
+std::string plan_heading(const PlanView& plan, const Description& d, const std::string& recipe) {
   const PlanSummary& s = plan.summary;
   return fmt::format(
       "{}, recipe {}: {} layers, {} parameters, input {}, {} classes\n"
@@ -206,7 +204,7 @@ int peak_step(const PlanView& plan) {
 }
 
 std::string plan_text(const PlanView& plan, const Description& d, const std::string& recipe) {
-  return fmt::format("{}\n{}\n{}\n{}{}\n{}", heading(plan, d, recipe), tensor_table(plan, d),
+  return fmt::format("{}\n{}\n{}\n{}{}\n{}", plan_heading(plan, d, recipe), tensor_table(plan, d),
                      step_table(plan, d), memory_table(plan), peak_line(plan, d), proof_table(plan, d));
 }
 

@@ -15,9 +15,9 @@ namespace {
 
 constexpr char kHalfUp[] = "half_up", kHalfAway[] = "half_away", kHalfEven[] = "half_even";
 
-class Walk {
+class RoundingWalk {
  public:
-  Walk(const PlanView& plan, const Description& description) : plan_(plan), d_(description) {}
+  RoundingWalk(const PlanView& plan, const Description& description) : plan_(plan), d_(description) {}
 
   std::vector<RoundingPlace> places() {
     add("forward", "input", "float32", format_of(plan_.summary.input_wire), kHalfAway,
@@ -215,7 +215,7 @@ class Walk {
 
 std::vector<RoundingPlace> roundings(const PlanView& plan, const Description& description) {
   if (plan.summary.is_float) return {};
-  return Walk(plan, description).places();
+  return RoundingWalk(plan, description).places();
 }
 
 }  // namespace mantissa::host

@@ -10,6 +10,9 @@ namespace mantissa::host {
 /// 1234567 as "1,234,567".
 std::string grouped(int64_t n);
 
+/// A number of bytes in the same way.
+inline std::string grouped_size(uint64_t bytes) { return grouped(static_cast<int64_t>(bytes)); }
+
 /// A share as "93.25 %".
 std::string percent(double share);
 

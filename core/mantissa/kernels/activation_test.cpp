@@ -5,10 +5,12 @@
 
 #include <cmath>
 
+#include "tests/scale_value.hpp"
+
 namespace mantissa {
 namespace {
 
-double value_of(Scale s) { return std::ldexp(double(s.mantissa), s.exponent); }
+using test::value_of;
 
 /// Half a code, and what the power of two is off by: 2^-22 of its polynomial and 2^-26 of its exponent, twice for Tanh.
 double bound(Curve curve, int32_t max_code) {

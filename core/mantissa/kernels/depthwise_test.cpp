@@ -6,34 +6,19 @@
 #include <random>
 #include <vector>
 
-#include "mantissa/kernels/host_targets.hpp"
-#include "mantissa/kernels/kernels.hpp"
+#include "tests/kernel_variants.hpp"
 
 namespace mantissa {
 namespace {
 
-template <class T>
-constexpr Element kElement = std::is_same_v<T, float>     ? Element::kFloat32
-                             : std::is_same_v<T, int64_t> ? Element::kInt64
-                             : sizeof(T) == 1             ? Element::kInt8
-                             : sizeof(T) == 2             ? Element::kInt16
-                                                          : Element::kInt32;
+using test::kElement;
+using test::on_every_variant;
 
 template <class T>
-std::vector<T> random_values(size_t n, std::mt19937& random) {
+std::vector<T> random_codes(size_t n, std::mt19937& random) {
   std::vector<T> values(n);
   for (T& v : values) v = T(int32_t(random() % 255) - 127);
   return values;
-}
-
-template <class Body>
-void on_every_target(Body body) {
-  body(kernels_ref);
-  for (size_t i = 0; host_target_name(i); ++i) {
-    select_host_target(host_target_name(i));
-    body(kernels_hwy);
-  }
-  select_host_target("best");
 }
 
 template <class A, class B, class Sum>
@@ -42,9 +27,9 @@ void check(std::mt19937& random) {
   const int32_t taps = int32_t(random() % 4), step = 1 + int32_t(random() % 2),
                 stride = 1 + int32_t(random() % 2);
   const int32_t weight_row = (taps + 2) * step, pitch = channels + int32_t(random() % 2);
-  const auto a = random_values<A>(size_t((rows * stride + taps) * pitch), random);
-  const auto b = random_values<B>(size_t(channels * weight_row), random);
-  const auto before = random_values<Sum>(size_t(rows * channels), random);
+  const auto a = random_codes<A>(size_t((rows * stride + taps) * pitch), random);
+  const auto b = random_codes<B>(size_t(channels * weight_row), random);
+  const auto before = random_codes<Sum>(size_t(rows * channels), random);
   for (GemmStore store : {GemmStore::kOverwrite, GemmStore::kAdd}) {
     std::vector<Sum> expected = before;
     Gemm g;
@@ -62,7 +47,7 @@ void check(std::mt19937& random) {
       one.c = expected.data() + c;
       gemm_ref.run(one);
     }
-    on_every_target([&](const Kernels& kernels) {
+    on_every_variant([&](const Kernels& kernels, const char*) {
       std::vector<Sum> sums = before;
       g.c = sums.data();
       kernels.depthwise({g, channels, weight_row});
@@ -87,9 +72,9 @@ void check_gradient(std::mt19937& random) {
   const int32_t channels = 1 + int32_t(random() % 70), rows = 1 + int32_t(random() % 9);
   const int32_t taps = 1 + int32_t(random() % 4), stride = 1 + int32_t(random() % 2),
                 spare = int32_t(random() % 3);
-  const auto a = random_values<A>(size_t(rows * channels), random);
-  const auto b = random_values<B>(size_t((rows * stride + taps) * channels), random);
-  const auto before = random_values<Sum>(size_t(channels * (taps + spare)), random);
+  const auto a = random_codes<A>(size_t(rows * channels), random);
+  const auto b = random_codes<B>(size_t((rows * stride + taps) * channels), random);
+  const auto before = random_codes<Sum>(size_t(channels * (taps + spare)), random);
   for (GemmStore store : {GemmStore::kOverwrite, GemmStore::kAdd}) {
     std::vector<Sum> expected = before;
     for (int32_t c = 0; c < channels; ++c)
@@ -99,7 +84,7 @@ void check_gradient(std::mt19937& random) {
         for (int32_t m = 0; m < rows; ++m)
           sum += Sum(a[size_t(m * channels + c)]) * Sum(b[size_t((m * stride + tap) * channels + c)]);
       }
-    on_every_target([&](const Kernels& kernels) {
+    on_every_variant([&](const Kernels& kernels, const char*) {
       std::vector<Sum> sums = before;
       kernels.depthwise_gradient({.a = a.data(),
                                   .b = b.data(),

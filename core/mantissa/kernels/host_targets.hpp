@@ -9,7 +9,7 @@ namespace mantissa {
 /// How many instruction sets the CPU and this program have in common.
 size_t host_target_count();
 
-/// Name of target i, best first: "avx3_dl", "avx3", "avx2", "sse4", "ssse3", ... Null behind the last.
+/// Name of target i, best first: "avx3_dl", "avx3", "avx2", "sse4", ... Null behind the last.
 const char* host_target_name(size_t i);
 
 /// All vector kernels use this target from now on; "best" undoes it. False, and no change, if there is no such target.

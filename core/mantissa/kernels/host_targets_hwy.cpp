@@ -14,8 +14,7 @@ struct HostTarget {
 
 constexpr HostTarget kHostTargets[] = {
 #if HWY_ARCH_X86
-    {HWY_AVX3_DL, "avx3_dl"}, {HWY_AVX3, "avx3"},     {HWY_AVX2, "avx2"},
-    {HWY_SSE4, "sse4"},       {HWY_SSSE3, "ssse3"},
+    {HWY_AVX3_DL, "avx3_dl"}, {HWY_AVX3, "avx3"},     {HWY_AVX2, "avx2"}, {HWY_SSE4, "sse4"},
 #elif HWY_ARCH_ARM
     {HWY_NEON, "neon"},
 #endif

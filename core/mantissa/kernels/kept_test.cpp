@@ -7,10 +7,12 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/scale_value.hpp"
+
 namespace mantissa {
 namespace {
 
-double value_of(Scale s) { return std::ldexp(double(s.mantissa), s.exponent); }
+using test::value_of;
 
 /// A sample with memory for any format.
 struct Sample {

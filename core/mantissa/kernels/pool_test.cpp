@@ -8,20 +8,17 @@
 #include <random>
 #include <vector>
 
-#include "mantissa/kernels/host_targets.hpp"
-#include "mantissa/kernels/kernels.hpp"
+#include "tests/kernel_variants.hpp"
 
 namespace mantissa {
 namespace {
 
-template <class T>
-constexpr Element kElement = sizeof(T) == 1   ? Element::kInt8
-                             : sizeof(T) == 2 ? Element::kInt16
-                                              : Element::kFloat32;
+using test::kElement;
+using test::on_every_variant;
 
 /// Few different values, so that windows tie, and the extremes.
 template <class T>
-std::vector<T> random_values(size_t n, std::mt19937& random) {
+std::vector<T> tying_values(size_t n, std::mt19937& random) {
   std::vector<T> values(n);
   for (T& v : values) {
     const uint32_t kind = random() % 8;
@@ -32,16 +29,6 @@ std::vector<T> random_values(size_t n, std::mt19937& random) {
                     : T(int32_t(random() % 255) - 127);
   }
   return values;
-}
-
-template <class Body>
-void on_every_target(Body body) {
-  body(kernels_ref, "reference");
-  for (size_t i = 0; host_target_name(i); ++i) {
-    select_host_target(host_target_name(i));
-    body(kernels_hwy, host_target_name(i));
-  }
-  select_host_target("best");
 }
 
 PoolShape random_shape(std::mt19937& random, bool overlaps) {
@@ -99,14 +86,14 @@ void for_each_window(const PoolShape& s, Body body) {
 template <class T, class Sum>
 void check_forward(std::mt19937& random) {
   const PoolShape s = random_shape(random, random() % 2);
-  const std::vector<T> x = random_values<T>(in_size(s), random);
+  const std::vector<T> x = tying_values<T>(in_size(s), random);
   std::vector<T> expected(out_size(s));
   std::vector<Sum> expected_sums(out_size(s));
   for_each_window(s, [&](int32_t t, int32_t c, size_t i) {
     expected[i] = x[winner(s, x, t, c)];
     for (size_t e : window_elements(s, t, c)) expected_sums[i] += x[e];
   });
-  on_every_target([&](const Kernels& kernels, const char* name) {
+  on_every_variant([&](const Kernels& kernels, const char* name) {
     std::vector<T> y(out_size(s), T(99));
     kernels.max_pool({s, kElement<T>, x.data(), y.data()});
     ASSERT_EQ(y, expected) << name;
@@ -128,8 +115,8 @@ TEST(Pool, Forward) {
 template <class T, class E>
 void check_backward(std::mt19937& random) {
   const PoolShape s = random_shape(random, false);
-  const std::vector<T> x = random_values<T>(in_size(s), random);
-  const std::vector<E> dy = random_values<E>(out_size(s), random);
+  const std::vector<T> x = tying_values<T>(in_size(s), random);
+  const std::vector<E> dy = tying_values<E>(out_size(s), random);
   for (Activation input : {Activation::kNone, Activation::kRelu}) {
     std::vector<E> expected_max(in_size(s)), expected_average(in_size(s));
     for_each_window(s, [&](int32_t t, int32_t c, size_t i) {
@@ -138,7 +125,7 @@ void check_backward(std::mt19937& random) {
       for (size_t e : window_elements(s, t, c))
         if (input == Activation::kNone || x[e] > 0) expected_average[e] = dy[i];
     });
-    on_every_target([&](const Kernels& kernels, const char* name) {
+    on_every_variant([&](const Kernels& kernels, const char* name) {
       std::vector<E> dx = before<E>(s);
       kernels.max_pool_backward({s, kElement<T>, kElement<E>, x.data(), dy.data(), dx.data(), input});
       ASSERT_EQ(dx, expected_max) << name << " kernel " << s.kernel << " stride " << s.stride;
@@ -164,14 +151,14 @@ TEST(Pool, BackwardOfSeparateWindows) {
 template <class T, class E, class Sum>
 void check_overlap(std::mt19937& random) {
   const PoolShape s = random_shape(random, true);
-  const std::vector<T> x = random_values<T>(in_size(s), random);
-  const std::vector<E> dy = random_values<E>(out_size(s), random);
+  const std::vector<T> x = tying_values<T>(in_size(s), random);
+  const std::vector<E> dy = tying_values<E>(out_size(s), random);
   std::vector<Sum> expected_max(in_size(s)), expected_average(in_size(s));
   for_each_window(s, [&](int32_t t, int32_t c, size_t i) {
     expected_max[winner(s, x, t, c)] += dy[i];
     for (size_t e : window_elements(s, t, c)) expected_average[e] += dy[i];
   });
-  on_every_target([&](const Kernels& kernels, const char* name) {
+  on_every_variant([&](const Kernels& kernels, const char* name) {
     std::vector<Sum> sums = before<Sum>(s);
     kernels.overlap_sums({s, kElement<T>, kElement<E>, x.data(), dy.data(), sums.data()});
     ASSERT_EQ(sums, expected_max) << name;

@@ -7,31 +7,14 @@
 #include <random>
 #include <vector>
 
-#include "mantissa/kernels/host_targets.hpp"
-#include "mantissa/kernels/kernels_small.hpp"
 #include "mantissa/kernels/sums_small.hpp"
+#include "tests/kernel_variants.hpp"
 
 namespace mantissa {
 namespace {
 
-template <class T>
-constexpr Element kElement = std::is_same_v<T, float> ? Element::kFloat32
-                             : sizeof(T) == 1         ? Element::kInt8
-                             : sizeof(T) == 2         ? Element::kInt16
-                             : sizeof(T) == 4         ? Element::kInt32
-                                                      : Element::kInt64;
-
-template <class Body>
-void on_every_target(Body body) {
-  body(kernels_ref, "reference");
-  for (size_t i = 0; host_target_name(i); ++i) {
-    select_host_target(host_target_name(i));
-    body(kernels_hwy, host_target_name(i));
-  }
-  select_host_target("best");
-  body(kernels_dsp, "cores with DSP instructions");
-  body(kernels_small, "small cores");
-}
+using test::kElement;
+using test::on_every_variant;
 
 /// Numbers of all sizes up to `bits` bits, the extremes among them.
 int64_t any_integer(std::mt19937_64& random, int bits) {
@@ -77,7 +60,7 @@ void check_finish(std::mt19937_64& random) {
       if (f.mask && !(mask[size_t(r * f.mask_stride + c)] > 0)) s = 0;
       if (!std::is_same_v<Sum, float>) largest = std::max(largest, uint64_t(std::abs(int64_t(s))));
     }
-  on_every_target([&](const Kernels& kernels, const char* name) {
+  on_every_variant([&](const Kernels& kernels, const char* name) {
     std::vector<Sum> actual = sums;
     f.sums = actual.data();
     ASSERT_EQ(kernels.finish_sums(f), largest) << name;
@@ -103,7 +86,7 @@ TEST(Sums, FinishSeesTheMostNegative) {
     FinishSums f;
     f.rows = 1;
     f.columns = f.stride = columns;
-    on_every_target([&](const Kernels& kernels, const char* name) {
+    on_every_variant([&](const Kernels& kernels, const char* name) {
       f.sums = sums.data();
       ASSERT_EQ(kernels.finish_sums(f), uint64_t(INT32_MAX)) << name;
     });
@@ -151,7 +134,7 @@ TEST(Sums, RescaleTies) {
                                  : symmetric_range(8);
       std::vector<int8_t> expected;
       for (const int32_t sum : sums) expected.push_back(int8_t(rescale(sum, r.by, r.rounding, r.range)));
-      on_every_target([&](const Kernels& kernels, const char* name) {
+      on_every_variant([&](const Kernels& kernels, const char* name) {
         std::vector<int8_t> actual(sums.size());
         r.codes = actual.data();
         kernels.rescale_sums(r);
@@ -190,7 +173,7 @@ void check_rescale(std::mt19937_64& random) {
       expected[size_t(row * r.code_stride + c)] = Code(clamp_code(code, r.range));
       saturated += code != clamp_code(code, r.range);
     }
-  on_every_target([&](const Kernels& kernels, const char* name) {
+  on_every_variant([&](const Kernels& kernels, const char* name) {
     std::vector<Code> actual(expected.size(), Code(77));
     r.codes = actual.data();
     ASSERT_EQ(kernels.rescale_sums(r), saturated)
@@ -229,7 +212,7 @@ TEST(Sums, RescaleAtEveryShift) {
                                  : symmetric_range(8);
       std::vector<int8_t> expected;
       for (int32_t s : sums) expected.push_back(int8_t(rescale(s, r.by, Rounding::kHalfAway, r.range)));
-      on_every_target([&](const Kernels& kernels, const char* name) {
+      on_every_variant([&](const Kernels& kernels, const char* name) {
         std::vector<int8_t> actual(sums.size());
         r.codes = actual.data();
         kernels.rescale_sums(r);
@@ -253,7 +236,7 @@ void check_columns(std::mt19937_64& random) {
   for (int32_t r = 0; r < s.rows; ++r)
     for (int32_t c = 0; c < s.columns; ++c) expected[size_t(c)] += codes[size_t(r * s.stride + c)];
   s.codes = codes.data();
-  on_every_target([&](const Kernels& kernels, const char* name) {
+  on_every_variant([&](const Kernels& kernels, const char* name) {
     std::vector<Sum> actual = before;
     s.sums = actual.data();
     kernels.column_sums(s);
@@ -275,7 +258,7 @@ TEST(Sums, Columns) {
 TEST(Sums, ColumnsOfLargestCodes) {
   for (int32_t rows : {1, 255, 256, 257, 1000, 66000}) {
     const std::vector<int8_t> codes(size_t(rows) * 35, -127);
-    on_every_target([&](const Kernels& kernels, const char* name) {
+    on_every_variant([&](const Kernels& kernels, const char* name) {
       std::vector<int32_t> sums(35, 0);
       kernels.column_sums({codes.data(), Element::kInt8, rows, 35, 35, sums.data(), Element::kInt32});
       ASSERT_EQ(sums, std::vector<int32_t>(35, -127 * rows)) << name;

@@ -7,26 +7,15 @@
 #include <random>
 #include <vector>
 
-#include "mantissa/kernels/host_targets.hpp"
-#include "mantissa/kernels/kernels_small.hpp"
 #include "mantissa/tensor/format.hpp"
+#include "tests/kernel_variants.hpp"
 
 namespace mantissa {
 namespace {
 
-using Wide = __int128;
+using test::on_every_variant;
 
-template <class Body>
-void on_every_target(Body body) {
-  body(kernels_ref, "reference");
-  body(kernels_dsp, "cores with DSP instructions");
-  body(kernels_small, "small cores");
-  for (size_t i = 0; host_target_name(i); ++i) {
-    select_host_target(host_target_name(i));
-    body(kernels_hwy, host_target_name(i));
-  }
-  select_host_target("best");
-}
+using Wide = __int128;
 
 /// Stored codes in one of the layouts.
 struct Codes {
@@ -177,7 +166,7 @@ void check_integer(std::mt19937_64& random, Source source) {
   u.momentum = with_momentum ? momentum.data() : nullptr;
   const State expected = expected_update(u, codes, momentum, gradient.wide);
 
-  on_every_target([&](const Kernels& kernels, const char* name) {
+  on_every_variant([&](const Kernels& kernels, const char* name) {
     Codes actual = codes;
     actual.attach();
     u.parameters = actual.view;
@@ -247,7 +236,7 @@ void check_float(std::mt19937_64& random) {
     seen.parameter = std::max(seen.parameter, uint32_t(std::abs(code)));
     seen.parameter_saturated += code != moved;
   }
-  on_every_target([&](const Kernels& kernels, const char* name) {
+  on_every_variant([&](const Kernels& kernels, const char* name) {
     std::vector<float> actual_values = values, actual_momentum = momentum;
     Codes actual = codes;
     actual.attach();
@@ -294,7 +283,7 @@ void check_quantize(std::mt19937_64& random) {
     expected.push_back(Code(std::clamp(code, double(q.range.low), double(q.range.high))));
     saturated += code != double(expected.back());
   }
-  on_every_target([&](const Kernels& kernels, const char* name) {
+  on_every_variant([&](const Kernels& kernels, const char* name) {
     std::vector<Code> codes(n);
     q.codes = codes.data();
     ASSERT_EQ(kernels.quantize_floats(q), saturated) << name;
@@ -326,7 +315,7 @@ TEST(Update, AddScaledAndLargestMagnitude) {
       expected_narrow.push_back(values[i] + 1e-9f * float(narrow[i]));
       expected_wide.push_back(values[i] + 1e-9f * float(wide[i]));
     }
-    on_every_target([&](const Kernels& kernels, const char* name) {
+    on_every_variant([&](const Kernels& kernels, const char* name) {
       ASSERT_EQ(kernels.largest_magnitude(values.data(), n), largest) << name;
       std::vector<float> a = values, b = values;
       kernels.add_scaled({narrow.data(), Element::kInt32, 1e-9f, a.data(), n});

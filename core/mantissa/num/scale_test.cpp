@@ -7,12 +7,14 @@
 #include <limits>
 #include <random>
 
+#include "tests/scale_value.hpp"
+
 namespace mantissa {
 namespace {
 
 using Wide = __int128;
 
-double value_of(Scale s) { return std::ldexp(double(s.mantissa), s.exponent); }
+using test::value_of;
 bool is_normal(Scale s) { return s.mantissa >= 1u << 30 && s.mantissa < 1u << 31; }
 Wide magnitude(Wide x) { return x < 0 ? -x : x; }
 

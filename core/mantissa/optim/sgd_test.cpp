@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mantissa/kernels/kernels.hpp"
+#include "tests/scale_value.hpp"
 
 namespace mantissa {
 namespace {
@@ -39,7 +40,7 @@ TEST(Sgd, Float32FollowsPyTorch) {
   }
 }
 
-double value_of(Scale s) { return std::ldexp(double(s.mantissa), s.exponent); }
+using test::value_of;
 
 TEST(Sgd, FactorsAreTheNearestInQ32) {
   std::mt19937 random(4);
