@@ -17,9 +17,16 @@ endfunction()
 file(GLOB_RECURSE hwy_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/mantissa/*_hwy.cpp)
 add_library(mantissa_hwy STATIC ${hwy_sources} ${core_headers})
 set_target_properties(mantissa_hwy PROPERTIES EXPORT_NAME hwy LINKER_LANGUAGE CXX)
-target_compile_definitions(mantissa_hwy PRIVATE HWY_WANT_AVX3_DL  # off by default, and the one with VNNI
-  # Tiles are arrays of vectors, which SVE has not; and what has SSSE3 alone is of 2008.
-  "HWY_DISABLED_TARGETS=(HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128|HWY_SSSE3)")
+# Tiles are arrays of vectors, which SVE has not; and what has SSSE3 alone is of 2008.
+set(hwy_definitions HWY_WANT_AVX3_DL  # off by default, and the one with VNNI
+  "HWY_DISABLED_TARGETS=(HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128|HWY_SSSE3|MANTISSA_LEFT_OUT)")
+# The sources are the same for each instruction set, so a sanitizer needs one beside the portable one; plain_test has all.
+if(MANTISSA_SANITIZE AND CMAKE_BUILD_TYPE STREQUAL Release)
+  set(left_out "(HWY_AVX3_DL|HWY_AVX3|HWY_SSE4)")
+else()
+  set(left_out 0)
+endif()
+target_compile_definitions(mantissa_hwy PRIVATE ${hwy_definitions} "MANTISSA_LEFT_OUT=${left_out}")
 target_link_libraries(mantissa_hwy PUBLIC mantissa_core hwy::hwy PRIVATE $<BUILD_INTERFACE:mantissa_flags>)
 
 file(GLOB_RECURSE host_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/host/*.cpp)

@@ -44,8 +44,9 @@ if(TARGET whole_test AND MANTISSA_SANITIZE AND CMAKE_BUILD_TYPE STREQUAL Release
     target_sources(plain_test PRIVATE ${PROJECT_SOURCE_DIR}/tests/${name}_test.cpp)
   endforeach()
   target_include_directories(plain_test PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/core)
-  target_compile_definitions(plain_test PRIVATE MANTISSA_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-    $<TARGET_PROPERTY:mantissa_hwy,COMPILE_DEFINITIONS>)
+  target_compile_definitions(plain_test PRIVATE MANTISSA_SOURCE_DIR="${PROJECT_SOURCE_DIR}" ${hwy_definitions}
+    MANTISSA_LEFT_OUT=0)
+  mantissa_compile_together(plain_test ALONE "/core/")
   target_compile_options(plain_test PRIVATE -ffp-contract=off)
   target_link_libraries(plain_test PRIVATE hwy::hwy rapidcheck GTest::gtest GTest::gtest_main)
   gtest_discover_tests(plain_test TEST_PREFIX plain. DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600)
