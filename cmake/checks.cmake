@@ -36,7 +36,7 @@ endforeach()
 function(mantissa_consumer_test way)
   add_test(NAME consumer.${way} COMMAND ${CMAKE_CTEST_COMMAND}
     --build-and-test ${PROJECT_SOURCE_DIR}/tests/consumer ${PROJECT_BINARY_DIR}/consumer/${way}
-    --build-generator ${CMAKE_GENERATOR} --build-options -DCMAKE_BUILD_TYPE=Release ${ARGN}
+    --build-generator ${CMAKE_GENERATOR} --build-options -DCMAKE_BUILD_TYPE=Debug ${ARGN}
     --test-command consumer)
 endfunction()
 set(prefix ${PROJECT_BINARY_DIR}/consumer/installed)
@@ -54,7 +54,8 @@ if(CLANG_CXX)
   set_tests_properties(check.clang PROPERTIES LABELS slow TIMEOUT 1200 PROCESSORS 2 COST 1000)
 endif()
 
-# And from 64-bit Arm, which an emulator runs; its libraries are Debian's for arm64.
+# And from 64-bit Arm, which an emulator runs; its libraries are Debian's for arm64. What only says that formulas are right, not
+# which bits they give, is left out there (CMakePresets.json).
 find_program(AARCH64_CXX aarch64-linux-gnu-g++)
 find_program(QEMU_AARCH64 qemu-aarch64)
 set(aarch64_packages TRUE)

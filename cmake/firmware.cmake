@@ -15,7 +15,7 @@ endforeach()
 
 # Where flash is scarce, only kernels of products and updates are built for speed: a quarter of the program for one instruction in 150.
 if(MANTISSA_CORE MATCHES "^cm[03]$")
-  file(GLOB engine_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/mantissa/model/*.cpp
+  file(GLOB engine_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/mantissa/engine/*.cpp
     ${PROJECT_SOURCE_DIR}/core/mantissa/kernels/kept_ref.cpp ${PROJECT_SOURCE_DIR}/core/mantissa/kernels/join_ref.cpp)
   set_source_files_properties(${engine_sources} PROPERTIES COMPILE_OPTIONS -Os)
 endif()

@@ -7,6 +7,13 @@ find_package(CLI11 REQUIRED)
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 
+# For what reads files and writes reports: the checks of a sanitizer make it slow to optimise, and it does little when it runs.
+function(mantissa_runs_seldom name)
+  if(MANTISSA_SANITIZE)
+    target_compile_options(${name} PRIVATE -O0)
+  endif()
+endfunction()
+
 # For programs whose time is spent in the libraries: large headers are read once, and -O3 would be for nothing.
 function(mantissa_compiles_quickly name)
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
@@ -40,6 +47,7 @@ target_link_libraries(mantissa_host
   PUBLIC mantissa_core mantissa_hwy
   PRIVATE $<BUILD_INTERFACE:mantissa_flags> fmt::fmt nlohmann_json::nlohmann_json tomlplusplus::tomlplusplus
     Threads::Threads ZLIB::ZLIB)
+mantissa_runs_seldom(mantissa_host)
 mantissa_compile_together(mantissa_host)
 
 # host/file/model.fbs becomes #include "host/file/model_generated.h".
@@ -73,5 +81,6 @@ if(cli_sources)
   target_link_libraries(mantissa PRIVATE mantissa_host mantissa_flags fmt::fmt CLI11::CLI11
     nlohmann_json::nlohmann_json)
   mantissa_compiles_quickly(mantissa <CLI/CLI.hpp> <fmt/format.h> <vector> <string> <span>)
+  mantissa_runs_seldom(mantissa)
   mantissa_compile_together(mantissa)
 endif()

@@ -28,6 +28,7 @@ if(GTest_FOUND AND rapidcheck_FOUND)
     ${PROJECT_SOURCE_DIR}/core/mantissa/*_dsp.cpp)
   if(NOT CMAKE_CROSSCOMPILING)  # elsewhere it is the numbers that could differ
     mantissa_test_program(host_test ${PROJECT_SOURCE_DIR}/host/*_test.cpp)
+    mantissa_runs_seldom(host_test)
   endif()
   mantissa_test_program(whole_test ${PROJECT_SOURCE_DIR}/tests/*_test.cpp
     ${PROJECT_SOURCE_DIR}/core/mantissa/*_dsp.cpp)

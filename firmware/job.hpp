@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "mantissa/model/plan.hpp"
+#include "mantissa/plan/plan.hpp"
 #include "mantissa/train/schedule.hpp"
 
 namespace mantissa::firmware {

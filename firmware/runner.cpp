@@ -6,8 +6,8 @@
 #include "firmware/job.hpp"
 #include "firmware/memory.hpp"
 #include "firmware/region.hpp"
+#include "mantissa/engine/engine.hpp"
 #include "mantissa/kernels/kernels_small.hpp"
-#include "mantissa/model/engine.hpp"
 
 extern "C" const std::byte __job_start[];  // from sections.ld
 

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
+#include "mantissa/engine/kernels_for.hpp"
 #include "mantissa/kernels/kernels_small.hpp"
-#include "mantissa/model/kernels_for.hpp"
 #include "mantissa/train/checkpoint.hpp"
 #include "tests/real_network.hpp"
 #include "tests/same_run.hpp"

@@ -2,7 +2,7 @@
 // in exact integers, bit for bit. Without heap, so that boards run it as hosts do. The numbers and the networks come from
 // tools/gold/chain.py, kept.py, transposed.py, images.py, graphs.py and pools.py.
 #pragma once
-#include "mantissa/model/engine.hpp"
+#include "mantissa/engine/engine.hpp"
 #include "mantissa/tensor/pack.hpp"
 
 namespace mantissa::test {

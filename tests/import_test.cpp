@@ -7,7 +7,7 @@
 #include "host/import/import_model.hpp"
 #include "host/refusal_check.hpp"
 #include "host/train/host_engine.hpp"
-#include "mantissa/model/engine-inl.hpp"
+#include "mantissa/engine/engine-inl.hpp"
 
 namespace mantissa::test {
 namespace {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "mantissa/model/engine.hpp"
+#include "mantissa/engine/engine.hpp"
 #include "tests/scale_value.hpp"
 
 namespace mantissa::test {

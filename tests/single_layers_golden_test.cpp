@@ -10,9 +10,9 @@
 #include "mantissa/losses/cross_entropy.hpp"
 #include "mantissa/losses/pointwise.hpp"
 #include "mantissa/losses/soft_cross_entropy.hpp"
-#include "mantissa/model/shapes.hpp"
-#include "mantissa/model/window_shares.hpp"
 #include "mantissa/num/requantize.hpp"
+#include "mantissa/plan/shapes.hpp"
+#include "mantissa/plan/window_shares.hpp"
 #include "tests/golden_file.hpp"
 
 namespace mantissa {

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "mantissa/model/engine.hpp"
+#include "mantissa/engine/engine.hpp"
 #include "tests/models.hpp"
 
 namespace mantissa::test {

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "mantissa/model/engine.hpp"
+#include "mantissa/engine/engine.hpp"
 #include "mantissa/tensor/pack.hpp"
 
 namespace mantissa {

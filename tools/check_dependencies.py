@@ -11,8 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 # A unit may include itself and the units of smaller rank.
-RANK = {"base": 0, "num": 1, "signal": 2, "tensor": 2, "kernels": 3, "layers": 4, "losses": 4, "optim": 4, "model": 5,
-        "train": 6, "host": 7, "cli": 8}
+RANK = {"base": 0, "num": 1, "signal": 2, "tensor": 2, "kernels": 3, "layers": 4, "losses": 4, "optim": 4, "model": 5, "plan": 6,
+        "engine": 7, "train": 8, "host": 9, "cli": 10}
 
 # Standard headers that bring neither heap nor libm nor global state.
 CORE_HEADERS = set("""algorithm array bit climits compare concepts cstddef cstdint cstring initializer_list iterator

@@ -16,7 +16,7 @@ CORE = Path(__file__).resolve().parent.parent / "core"
 COMPILE = ["arm-none-eabi-g++", "-mcpu=cortex-m0", "-mthumb", "-O1", "-fno-inline", "-std=c++20", "-fno-exceptions",
            "-fno-rtti", "-ffp-contract=off", f"-I{CORE}"]
 SOURCES = ["kernels/kernels_ref.cpp", "kernels/kernels_small.cpp", "kernels/gemm_ref.cpp", "kernels/gemm_small.cpp",
-           "model/engine_loss.cpp", "signal/fft.cpp", "signal/mfcc.cpp"]
+           "engine/loss.cpp", "signal/fft.cpp", "signal/mfcc.cpp"]
 SOFT_FLOAT = re.compile(r"R_ARM_\w+\s+(__aeabi_(?:[fd]\w+|u?[il]2[fd]))")
 ALLOWED = {
     "QuantizeFloats": "float32 samples become codes; also the operands of float32 weights",

@@ -4,10 +4,10 @@
 #include <array>
 
 #include "examples/print.hpp"
-#include "mantissa/model/compact_plan.hpp"
-#include "mantissa/model/engine.hpp"
-#include "mantissa/model/kernels_for.hpp"
+#include "mantissa/engine/engine.hpp"
+#include "mantissa/engine/kernels_for.hpp"
 #include "mantissa/num/random.hpp"
+#include "mantissa/plan/compact_plan.hpp"
 
 using namespace mantissa;
 

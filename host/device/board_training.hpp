@@ -14,7 +14,7 @@
 #include "host/device/job_image.hpp"
 #include "host/train/arena.hpp"
 #include "host/train/trainer.hpp"
-#include "mantissa/model/engine.hpp"
+#include "mantissa/engine/engine.hpp"
 
 namespace mantissa::host {
 

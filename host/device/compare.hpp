@@ -5,7 +5,7 @@
 #include <string>
 
 #include "host/model/description.hpp"
-#include "mantissa/model/engine.hpp"
+#include "mantissa/engine/engine.hpp"
 
 namespace mantissa::host {
 

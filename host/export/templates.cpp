@@ -93,8 +93,8 @@ const std::string_view kSourceTemplate =
 @IF(KERNEL_HEADER)
 #include "@KERNEL_HEADER@"
 @END
-#include "mantissa/model/compact_plan.hpp"
-#include "mantissa/model/kernels_for.hpp"
+#include "mantissa/plan/compact_plan.hpp"
+#include "mantissa/engine/kernels_for.hpp"
 
 namespace @NAME@ {
 namespace {

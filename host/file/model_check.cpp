@@ -8,7 +8,7 @@
 
 #include "host/error.hpp"
 #include "host/file/model_state.hpp"
-#include "mantissa/model/engine-inl.hpp"
+#include "mantissa/engine/engine-inl.hpp"
 
 namespace mantissa::host {
 namespace {

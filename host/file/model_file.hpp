@@ -11,7 +11,7 @@
 #include "host/data/split.hpp"
 #include "host/model/description.hpp"
 #include "host/model/recipe_file.hpp"
-#include "mantissa/model/engine.hpp"
+#include "mantissa/engine/engine.hpp"
 
 namespace mantissa::host {
 

@@ -15,7 +15,7 @@
 #include "host/refusal_check.hpp"
 #include "host/train/evaluate.hpp"
 #include "host/train/host_engine.hpp"
-#include "mantissa/model/engine-inl.hpp"
+#include "mantissa/engine/engine-inl.hpp"
 
 namespace mantissa::host {
 namespace {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "mantissa/model/engine-inl.hpp"
+#include "mantissa/engine/engine-inl.hpp"
 #include "mantissa/num/float_bits.hpp"
 
 namespace mantissa::host {

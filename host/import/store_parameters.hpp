@@ -2,7 +2,7 @@
 #pragma once
 #include <span>
 
-#include "mantissa/model/engine.hpp"
+#include "mantissa/engine/engine.hpp"
 
 namespace mantissa::host {
 

@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "host/model/nearest.hpp"
-#include "mantissa/model/shapes.hpp"
+#include "mantissa/plan/shapes.hpp"
 
 namespace mantissa::host {
 namespace {

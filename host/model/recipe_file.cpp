@@ -12,7 +12,7 @@
 #include "host/error.hpp"
 #include "host/model/description_names.hpp"
 #include "host/model/toml_reader.hpp"
-#include "mantissa/model/formats.hpp"
+#include "mantissa/plan/formats.hpp"
 
 namespace mantissa::host {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "host/model/description.hpp"
-#include "mantissa/model/plan.hpp"
+#include "mantissa/plan/plan.hpp"
 
 namespace mantissa::host {
 

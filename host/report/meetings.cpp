@@ -5,7 +5,7 @@
 
 #include "host/model/recipe_file.hpp"
 #include "host/report/text.hpp"
-#include "mantissa/model/formats.hpp"
+#include "mantissa/plan/formats.hpp"
 
 namespace mantissa::host {
 namespace {

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "host/model/description.hpp"
-#include "mantissa/model/plan.hpp"
+#include "mantissa/plan/plan.hpp"
 
 namespace mantissa::host {
 

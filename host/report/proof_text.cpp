@@ -6,7 +6,7 @@
 #include <bit>
 
 #include "host/report/text.hpp"
-#include "mantissa/model/proofs.hpp"
+#include "mantissa/plan/proofs.hpp"
 
 namespace mantissa::host {
 namespace {

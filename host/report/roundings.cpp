@@ -6,9 +6,9 @@
 
 #include "host/model/recipe_file.hpp"
 #include "host/report/proof_text.hpp"
-#include "mantissa/model/formats.hpp"
-#include "mantissa/model/norm_proofs.hpp"
-#include "mantissa/model/window_shares.hpp"
+#include "mantissa/plan/formats.hpp"
+#include "mantissa/plan/norm_proofs.hpp"
+#include "mantissa/plan/window_shares.hpp"
 
 namespace mantissa::host {
 namespace {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <span>
 
-#include "mantissa/model/plan.hpp"
+#include "mantissa/plan/plan.hpp"
 
 namespace mantissa::host {
 

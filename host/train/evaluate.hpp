@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "host/data/split.hpp"
-#include "mantissa/model/engine.hpp"
+#include "mantissa/engine/engine.hpp"
 #include "mantissa/train/metrics.hpp"
 
 namespace mantissa::host {

@@ -5,7 +5,7 @@
 #include "host/train/batch_options.hpp"
 #include "host/train/host_plan.hpp"
 #include "host/train/thread_pool.hpp"
-#include "mantissa/model/engine.hpp"
+#include "mantissa/engine/engine.hpp"
 
 namespace mantissa::host {
 

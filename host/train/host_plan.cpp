@@ -5,7 +5,7 @@
 
 #include "host/error.hpp"
 #include "host/model/describe.hpp"
-#include "mantissa/model/planner.hpp"
+#include "mantissa/plan/planner.hpp"
 
 namespace mantissa::host {
 

@@ -6,7 +6,7 @@
 
 #include "host/model/description.hpp"
 #include "host/model/recipe_file.hpp"
-#include "mantissa/model/plan.hpp"
+#include "mantissa/plan/plan.hpp"
 
 namespace mantissa::host {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "host/data/dataset.hpp"
-#include "mantissa/model/engine.hpp"
+#include "mantissa/engine/engine.hpp"
 
 namespace mantissa::host {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "host/model/description.hpp"
-#include "mantissa/model/engine.hpp"
+#include "mantissa/engine/engine.hpp"
 
 namespace mantissa::host {
 

@@ -10,7 +10,7 @@
 #include "host/data/split.hpp"
 #include "host/model/description.hpp"
 #include "host/train/arena.hpp"
-#include "mantissa/model/engine.hpp"
+#include "mantissa/engine/engine.hpp"
 
 namespace mantissa::host {
 

@@ -2,7 +2,7 @@
 // Two slots take turns, and a slot counts only once its header, written last, is whole. So power may fail at any byte of
 // a save: the state before it is still there.
 #pragma once
-#include "mantissa/model/engine.hpp"
+#include "mantissa/engine/engine.hpp"
 
 namespace mantissa {
 
