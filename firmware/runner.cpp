@@ -246,7 +246,9 @@ constexpr Kernels kMarkedKernels = [] {
   result.steps = engine.progress().step;
   result.stack_used = stack_used(memory.stack_limit);
   result.static_bytes = static_bytes();
-  if (result.stack_used == job().stack_bytes) fail(kStackTooSmall, "the stack has reached its end");
+  // A frame may leave words of it unwritten, the last ones, too.
+  constexpr uint32_t kGuard = 32;
+  if (result.stack_used + kGuard > job().stack_bytes) fail(kStackTooSmall, "the stack has reached its end");
   file.finish(result);
 }
 
