@@ -159,7 +159,8 @@ struct Engine::ForwardRows {
   const void* bias = nullptr;
 };
 
-/// What makes the sums of a tile: (first, count, sums). Refers to a callable, so that the loops over tiles are compiled once.
+/// What makes the sums of a tile: (first, count, sums), of elements in round_elements(), of rows in round_forward(). It refers to a
+/// callable, so that the loops over tiles are compiled once.
 class Engine::TileMaker {
  public:
   template <class Make>

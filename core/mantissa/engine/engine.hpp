@@ -139,9 +139,6 @@ class Engine {
   Scale joined_unit(const ProductPlan& product, Scale largest) const;
   void put_wire(const Wire& wire, const JoinedRows& rows) const;
   Scale join_unit(const LayerPlan& l, int32_t sample) const;
-  class TileMaker;
-  struct ForwardRows;
-  void round_forward(const LayerPlan& l, const ForwardRows& f, const TileMaker& make);
   void forward_join(const LayerPlan& l, int32_t sample, int32_t worker);
   void backward_join(const LayerPlan& l, int32_t sample);
   Scale error_sum_unit(int16_t layer, int32_t sample) const;
@@ -196,6 +193,9 @@ class Engine {
   void each_channel_range(const LayerPlan& l, Body&& body);
   void begin_batch_norm(const LayerPlan& l);
   void sum_batch_errors(const LayerPlan& l);
+  class TileMaker;
+  struct ForwardRows;
+  void round_forward(const LayerPlan& l, const ForwardRows& f, const TileMaker& make);
   struct Elements;
   void round_elements(const Elements& e, const TileMaker& make);
   void requantize(const Wire& from, const Wire& to, const ProductPlan& product, Shape shape, int32_t sample,
