@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "mantissa/model/node.hpp"
+#include "mantissa/model/model.hpp"
 #include "mantissa/model/recipe.hpp"
 
 namespace mantissa::test {

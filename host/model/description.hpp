@@ -70,7 +70,7 @@
 #include <vector>
 
 #include "host/data/split.hpp"
-#include "mantissa/model/node.hpp"
+#include "mantissa/model/model.hpp"
 #include "mantissa/train/schedule.hpp"
 
 namespace mantissa::host {

@@ -4,7 +4,7 @@
 #include "host/data/split.hpp"
 #include "host/model/description.hpp"
 #include "host/model/toml_reader.hpp"
-#include "mantissa/model/node.hpp"
+#include "mantissa/model/model.hpp"
 #include "mantissa/train/schedule.hpp"
 
 namespace mantissa::host {

@@ -72,15 +72,26 @@ void Engine::backward_activation(const LayerPlan& l, int32_t sample, int32_t wor
     b.count = count;
     kernels_->activation_backward(b);
   };
-  if (is_float || b.curve == Curve::kRelu6) {
-    if (!is_float) b.parameter = six_in_codes(wire_scale(l.x, sample));
-    float* dx = data<float>(l.dx.tensor, sample);
-    make(0, l.in.size(), dx);
-    if (is_float) mask_floats(l, dx, sample);
+  if (!is_float && b.curve == Curve::kRelu6) {  // selects codes
+    b.parameter = six_in_codes(wire_scale(l.x, sample));
+    make(0, l.in.size(), data<>(l.dx.tensor, sample));
     return clear_halo(l.dx.tensor, sample);
   }
-  b.dx_element = l.backward.accumulator;
-  b.max_code = oft.format.is_narrow() ? oft.format.max_code() : 0;
+  if (!is_float) {
+    b.dx_element = l.backward.accumulator;
+    b.max_code = oft.format.is_narrow() ? oft.format.max_code() : 0;
+  }
+  pass_elements(l, sample, worker, make);
+}
+
+/// The error that a layer without weights passes on, made as sums, or as floats where they stay; 0 where x has passed a ReLU and is 0.
+void Engine::pass_elements(const LayerPlan& l, int32_t sample, int32_t worker, const TileMaker& make) {
+  if (plan_.summary.is_float) {
+    float* dx = data<float>(l.dx.tensor, sample);
+    make(0, l.in.size(), dx);
+    mask_floats(l, dx, sample);
+    return clear_halo(l.dx.tensor, sample);
+  }
   round_elements({.to = l.dx,
                   .product = l.backward,
                   .unit = backward_unit(l, sample),

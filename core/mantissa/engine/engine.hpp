@@ -198,6 +198,7 @@ class Engine {
   void round_forward(const LayerPlan& l, const ForwardRows& f, const TileMaker& make);
   struct Elements;
   void round_elements(const Elements& e, const TileMaker& make);
+  void pass_elements(const LayerPlan& l, int32_t sample, int32_t worker, const TileMaker& make);
   void requantize(const Wire& from, const Wire& to, const ProductPlan& product, Shape shape, int32_t sample,
                   int32_t worker);
   void forward_activation(const LayerPlan& l, int32_t sample, int32_t worker);

@@ -35,22 +35,11 @@ void Engine::backward_softmax(const LayerPlan& l, int32_t sample, int32_t worker
     s.dx = dx;
     kernels_->softmax_backward(s);
   };
-  if (plan_.summary.is_float) {
-    float* dx = data<float>(l.dx.tensor, sample);
-    make(0, l.in.size(), dx);
-    mask_floats(l, dx, sample);
-    return clear_halo(l.dx.tensor, sample);
+  if (!plan_.summary.is_float) {
+    s.dx_element = l.backward.accumulator;
+    s.max_code = yt.format.max_code();
   }
-  s.dx_element = l.backward.accumulator;
-  s.max_code = yt.format.max_code();
-  round_elements({.to = l.dx,
-                  .product = l.backward,
-                  .unit = backward_unit(l, sample),
-                  .shape = l.in,
-                  .sample = sample,
-                  .worker = worker,
-                  .mask = l.relu_input ? &l.x : nullptr},
-                 make);
+  pass_elements(l, sample, worker, make);
 }
 
 }  // namespace mantissa

@@ -1,7 +1,7 @@
 // Which layer reads which: a model is a graph whose layers read earlier ones.
 #pragma once
 #include "mantissa/base/result.hpp"
-#include "mantissa/model/node.hpp"
+#include "mantissa/model/model.hpp"
 
 namespace mantissa::planning {
 

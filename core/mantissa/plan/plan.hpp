@@ -7,7 +7,7 @@
 
 #include "mantissa/base/result.hpp"
 #include "mantissa/kernels/gemm.hpp"
-#include "mantissa/model/node.hpp"
+#include "mantissa/model/model.hpp"
 #include "mantissa/model/recipe.hpp"
 #include "mantissa/num/scale.hpp"
 #include "mantissa/tensor/format.hpp"

@@ -121,6 +121,30 @@ constexpr void add_shape_tile(Draft& d, int32_t i, const LayerPlan& l, ProductPl
   add_tile(d, i, p, shape.channels, rows * shape.row(), true);
 }
 
+/// From one wire of a layer to the other by its weights.
+struct ProductWires {
+  const Wire& from;
+  Shape from_shape;
+  const Wire& to;
+  Shape to_shape;
+  bool spreads = false;  ///< weights are spread over what arrives, else windows of it meet them
+};
+
+/// A tile for the sums, room to arrange operands, and of an image a row with its zeros. Spread by a stride, sums are complete all at once.
+constexpr void add_product_memory(Draft& d, int32_t i, const LayerPlan& l, ProductPlan& p,
+                                  const ProductWires& w) {
+  if (l.node.op == Op::kLinear) {
+    add_tile(d, i, p, w.to_shape.channels, d.options.micro_batch, false);
+    if (d.dynamic() || w.to.kept >= 0) p.tile_rows = 1;
+  } else {
+    add_shape_tile(d, i, l, p, w.to_shape, d.stages(w.to) || (w.spreads && l.node.stride > 1));
+  }
+  w.spreads ? add_spread_packed(d, i, l, p, w.from) : add_windows_packed(d, i, l, p, w.from);
+  if (l.node.is_2d())
+    add_window(d, i, p, w.from, w.from_shape,
+               w.spreads ? spread_halo(l, l.in, l.out) : window_halo(l, l.in, l.out));
+}
+
 constexpr Error make_forward(Draft& d, int32_t i, LayerPlan& l) {
   const int32_t a = d.max_code(l.x), b = d.summary.is_float ? 0 : largest_weight(l.formats);
   const int32_t terms = l.forward_terms();
@@ -128,18 +152,9 @@ constexpr Error make_forward(Draft& d, int32_t i, LayerPlan& l) {
   if (Error e = add_proof(d, Reduction::kForward, i, terms, a, b, room, l.forward)) return e;
   const int64_t left = kInt32Max - int64_t(terms) * a * b;
   l.bias_limit = int32_t(l.forward.accumulator == Element::kInt64 ? kInt32Max : left);
-  const bool is_linear = l.node.op == Op::kLinear;
   if (i == d.logits_layer && l.forward.accumulator == Element::kInt64)
     while (((int64_t(terms) * a * b + l.bias_limit) >> l.logits_shift) > kInt32Max) ++l.logits_shift;
-  const bool whole = !is_linear && (d.stages(l.y) || (l.node.is_transposed() && l.node.stride > 1));
-  if (is_linear)
-    add_tile(d, i, l.forward, l.node.outputs, d.options.micro_batch, false);
-  else
-    add_shape_tile(d, i, l, l.forward, l.out, whole);
-  if ((d.dynamic() || l.y.kept >= 0) && is_linear) l.forward.tile_rows = 1;
-  l.node.is_transposed() ? add_spread_packed(d, i, l, l.forward, l.x)
-                         : add_windows_packed(d, i, l, l.forward, l.x);
-  if (l.node.is_2d()) add_window(d, i, l.forward, l.x, l.in, window_halo(l, l.in, l.out));
+  add_product_memory(d, i, l, l.forward, {l.x, l.in, l.y, l.out, l.node.is_transposed()});
   return {};
 }
 
@@ -148,16 +163,7 @@ constexpr Error make_backward(Draft& d, int32_t i, LayerPlan& l) {
       l.node.is_transposed() ? l.fan_in : l.node.window() * (l.node.outputs / l.node.groups);
   const int32_t b = d.summary.is_float ? 0 : largest_weight(l.formats);
   if (Error e = add_proof(d, Reduction::kBackward, i, terms, d.max_code(l.dy), b, 0, l.backward)) return e;
-  const bool is_linear = l.node.op == Op::kLinear;
-  const bool whole = !is_linear && (d.stages(l.dx) || (!l.node.is_transposed() && l.node.stride > 1));
-  if (is_linear)
-    add_tile(d, i, l.backward, l.in.channels, d.options.micro_batch, false);
-  else
-    add_shape_tile(d, i, l, l.backward, l.in, whole);
-  if ((d.dynamic() || l.dx.kept >= 0) && is_linear) l.backward.tile_rows = 1;
-  l.node.is_transposed() ? add_windows_packed(d, i, l, l.backward, l.dy)
-                         : add_spread_packed(d, i, l, l.backward, l.dy);
-  if (l.node.is_2d()) add_window(d, i, l.backward, l.dy, l.out, spread_halo(l, l.in, l.out));
+  add_product_memory(d, i, l, l.backward, {l.dy, l.out, l.dx, l.in, !l.node.is_transposed()});
   return {};
 }
 
