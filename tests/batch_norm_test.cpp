@@ -47,24 +47,12 @@ TEST(BatchNorm, ChannelsAreSummedApart) {
   }
 }
 
-/// An engine with all that it needs to live.
-struct TrainingRun {
+struct TrainingRun : ReadyEngine {
   TrainingRun(const NamedModel& m, const Recipe& recipe, int32_t batch)
-      : options{.batch = batch, .micro_batch = batch},
-        plan(m.model(), recipe, options.plan_options()),
-        arena(plan.summary.arena_bytes),
-        engine(Engine::bind(plan.view(), arena.bytes(), kernels_ref).value) {
-    engine.initialize(3);
-    engine.set_input_range(1.5f);
-  }
+      : ReadyEngine(m, recipe, {.batch = batch, .micro_batch = batch}, 3) {}
   int64_t train(const Toy& toy, int32_t first, int32_t samples) {
-    return train_batch(engine, options, toy, first, samples).loss_q24;
+    return ReadyEngine::train(toy, first, samples).loss_q24;
   }
-
-  RunOptions options;
-  HeapPlan plan;
-  GuardedArena arena;
-  Engine engine;
 };
 
 /// What comes of fewer samples than the plan has room for is what a plan of that batch makes of them. (But for 64-bit gradients, of which a plan

@@ -14,24 +14,14 @@ namespace {
 
 using namespace test;
 
-/// An engine with everything that it needs to live.
-struct Trainer {
+/// An engine and what it trains on.
+struct Trainer : ReadyEngine {
   Trainer(const NamedModel& m, const Recipe& recipe, int32_t samples, const SgdSettings& settings)
-      : options{.batch = samples, .micro_batch = samples, .settings = settings},
-        plan(m.model(), recipe, options.plan_options()),
-        arena(plan.summary.arena_bytes),
-        toy(m.input, plan.summary.classes, 4 * samples, 7),
-        engine(Engine::bind(plan.view(), arena.bytes(), kernels_ref).value) {
-    engine.initialize(2);
-    engine.set_input_range(1.5f);
-  }
-  void train(int32_t batch) { train_batch(engine, options, toy, batch * options.batch, options.batch); }
+      : ReadyEngine(m, recipe, {.batch = samples, .micro_batch = samples, .settings = settings}, 2),
+        toy(m.input, plan.summary.classes, 4 * samples, 7) {}
+  void train(int32_t batch) { ReadyEngine::train(toy, batch * options.batch, options.batch); }
 
-  RunOptions options;
-  HeapPlan plan;
-  GuardedArena arena;
   Toy toy;
-  Engine engine;
 };
 
 /// Values of a tensor of momentum: after one batch from rest it is the gradient.

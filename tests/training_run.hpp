@@ -162,6 +162,26 @@ inline BatchResult train_batch(Engine& engine, const RunOptions& o, const Toy& t
   return sum;
 }
 
+/// An engine with all that it needs to live, ready for its first batch.
+struct ReadyEngine {
+  ReadyEngine(const NamedModel& m, const Recipe& recipe, const RunOptions& o, uint64_t seed = 1)
+      : options(o),
+        plan(m.model(), recipe, o.plan_options()),
+        arena(plan.summary.arena_bytes),
+        engine(Engine::bind(plan.view(), arena.bytes(), *o.kernels).value) {
+    engine.initialize(seed);
+    engine.set_input_range(1.5f);
+  }
+  BatchResult train(const Toy& toy, int32_t first, int32_t samples) {
+    return train_batch(engine, options, toy, first, samples);
+  }
+
+  RunOptions options;
+  HeapPlan plan;
+  GuardedArena arena;
+  Engine engine;
+};
+
 /// Trains on the toy problem. Every third batch is short by two samples.
 inline RunResult train(const NamedModel& m, const Recipe& recipe, const RunOptions& o) {
   RunResult result;

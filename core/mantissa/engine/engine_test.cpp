@@ -213,13 +213,10 @@ TEST(Engine, EvaluationChangesNoState) {
   for (const NamedRecipe& r : all_recipes()) {
     const RunOptions o = {.batch = 6, .micro_batch = 3};
     const NamedModel m = small_model();
-    const HeapPlan plan(m.model(), r.recipe, o.plan_options());
-    GuardedArena arena(plan.summary.arena_bytes);
-    Engine engine = Engine::bind(plan.view(), arena.bytes(), kernels_ref).value;
-    engine.initialize(1);
-    engine.set_input_range(1.5f);
+    ReadyEngine ready(m, r.recipe, o);
+    Engine& engine = ready.engine;
     const Toy toy(m.input, 3, 12, 3);
-    train_batch(engine, o, toy, 0, 6);
+    ready.train(toy, 0, 6);
     const uint64_t before = engine.state_hash();
     int32_t predictions[3];
     const BatchResult first = engine.evaluate(toy.x.data(), toy.labels.data(), 3, predictions);
@@ -237,18 +234,14 @@ TEST(Engine, EvaluationBetweenBatchesChangesNoTraining) {
   for (const NamedRecipe& r : all_recipes()) {
     const RunOptions o = {.batch = 6, .micro_batch = 6};
     const NamedModel m = small_model();
-    const HeapPlan plan(m.model(), r.recipe, o.plan_options());
     const Toy toy(m.input, 3, 12, 3);
     const std::vector<float> large(size_t(6 * m.input.size()), 1.5f);
     const auto hash_after = [&](bool evaluates) {
-      GuardedArena arena(plan.summary.arena_bytes);
-      Engine engine = Engine::bind(plan.view(), arena.bytes(), kernels_ref).value;
-      engine.initialize(1);
-      engine.set_input_range(1.5f);
-      train_batch(engine, o, toy, 0, 6);
-      if (evaluates) engine.evaluate(large.data(), toy.labels.data(), 6, nullptr);
-      train_batch(engine, o, toy, 6, 6);
-      return engine.state_hash();
+      ReadyEngine ready(m, r.recipe, o);
+      ready.train(toy, 0, 6);
+      if (evaluates) ready.engine.evaluate(large.data(), toy.labels.data(), 6, nullptr);
+      ready.train(toy, 6, 6);
+      return ready.engine.state_hash();
     };
     EXPECT_EQ(hash_after(true), hash_after(false)) << r.name;
   }
@@ -262,13 +255,10 @@ TEST(Engine, EvaluationWithinABatchChangesNoTraining) {
                          conv1d({.channels = 4, .kernel = 3}), global_avg_pool1d(), linear({.features = 3})}};
   for (const NamedRecipe& r : all_recipes()) {
     const RunOptions o = {.batch = 6, .micro_batch = 2};
-    const HeapPlan plan(m.model(), r.recipe, o.plan_options());
     const Toy toy(m.input, 3, 12, 3);
     const auto hash_after = [&](bool evaluates) {
-      GuardedArena arena(plan.summary.arena_bytes);
-      Engine engine = Engine::bind(plan.view(), arena.bytes(), kernels_ref).value;
-      engine.initialize(1);
-      engine.set_input_range(1.5f);
+      ReadyEngine ready(m, r.recipe, o);
+      Engine& engine = ready.engine;
       for (int32_t first : {0, 6}) {
         const float* x = toy.x.data() + first * m.input.size();
         const int32_t* labels = toy.labels.data() + first;
@@ -294,13 +284,11 @@ TEST(Engine, DynamicScalesOfNothingLeaveRoomForBiasesAndTargets) {
   asym.formats.activation = asym_format(8);
   const float x[8] = {1.0f, -1.0f, 0.5f, 0.25f, -0.5f, 0.75f, 1.0f, 0.5f}, target[2] = {3.0f, -2.0f};
   for (const Recipe& recipe : {float32_recipe(), sym12_recipe(), asym}) {
-    const HeapPlan plan(m.model(), recipe, {.batch = 1, .micro_batch = 1});
-    ASSERT_FALSE(plan.error);
-    GuardedArena arena(plan.summary.arena_bytes);
-    Engine engine = Engine::bind(plan.view(), arena.bytes(), kernels_ref).value;
-    engine.initialize(1);
+    ReadyEngine ready(m, recipe, {.batch = 1, .micro_batch = 1});
+    ASSERT_FALSE(ready.plan.error);
+    Engine& engine = ready.engine;
     const auto set_biases = [&](size_t layer, float value) {
-      const std::span<std::byte> bytes = engine.bytes(plan.layers[layer].bias);
+      const std::span<std::byte> bytes = engine.bytes(ready.plan.layers[layer].bias);
       for (size_t i = 0; i < bytes.size(); i += sizeof value) std::memcpy(&bytes[i], &value, sizeof value);
     };
     set_biases(0, -100.0f);
@@ -336,16 +324,12 @@ TEST(Engine, CodesThatSaturateStayInTheirWidth) {
   recipe.margin = 0.25f;  // so that many do
   const RunOptions o = {.batch = 6, .micro_batch = 6};
   const NamedModel m = small_model();
-  const HeapPlan plan(m.model(), recipe, o.plan_options());
-  ASSERT_FALSE(plan.error);
-  GuardedArena arena(plan.summary.arena_bytes);
-  Engine engine = Engine::bind(plan.view(), arena.bytes(), kernels_ref).value;
-  engine.initialize(1);
-  engine.set_input_range(1.5f);
+  ReadyEngine ready(m, recipe, o);
+  Engine& engine = ready.engine;
   LargestCodes largest{&engine};
   engine.set_probe({&largest, [](void*, StepKind, int32_t) {}, LargestCodes::end});
   const Toy toy(m.input, 3, 12, 3);
-  for (int32_t first : {0, 6}) train_batch(engine, o, toy, first, 6);
+  for (int32_t first : {0, 6}) ready.train(toy, first, 6);
   EXPECT_GT(engine.saturated(), 0u);
   EXPECT_EQ(largest.forward, 31);
   EXPECT_EQ(largest.backward, 31);

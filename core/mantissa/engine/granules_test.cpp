@@ -18,12 +18,9 @@ Trained train(uint8_t bits, SgdSettings settings, bool momentum) {
   recipe.formats.parameter = {FormatKind::kSym, bits, kPerChannel};
   const NamedModel m = {"", {1, 6}, {linear({.features = 5}), relu(), linear({.features = 3})}};
   const RunOptions o = {.batch = 4, .micro_batch = 4, .settings = settings, .momentum = momentum};
-  const HeapPlan plan(m.model(), recipe, o.plan_options());
-  GuardedArena arena(plan.summary.arena_bytes);
-  Engine engine = Engine::bind(plan.view(), arena.bytes(), kernels_ref).value;
-  engine.initialize(1);
-  engine.set_input_range(1.5f);
-  const LayerPlan& layer = plan.layers[0];
+  ReadyEngine ready(m, recipe, o);
+  const Engine& engine = ready.engine;
+  const LayerPlan& layer = ready.plan.layers[0];
   const auto scales = [&] {
     std::vector<double> values;
     const Scale* of = reinterpret_cast<const Scale*>(engine.bytes(layer.weight_scales).data());
@@ -33,7 +30,7 @@ Trained train(uint8_t bits, SgdSettings settings, bool momentum) {
   Trained result;
   result.before = scales();
   const Toy toy(m.input, 3, 4, 3);
-  for (int i = 0; i < 200; ++i) train_batch(engine, o, toy, 0, 4);
+  for (int i = 0; i < 200; ++i) ready.train(toy, 0, 4);
   result.after = scales();
   result.saturated = engine.state(layer.weight_slot).saturated;
   return result;

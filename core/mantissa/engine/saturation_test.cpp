@@ -14,30 +14,20 @@ TEST(Saturation, IsCountedOnWiresOfAFixedScale) {
   const NamedModel m = {
       "", {1, 6}, {linear({.features = 5}), quantize({tiny, tiny}), linear({.features = 3})}};
   for (const Recipe& recipe : {sym12_recipe(), sym8_recipe()}) {
-    const RunOptions o = {.batch = 4, .micro_batch = 4};
-    const HeapPlan plan(m.model(), recipe, o.plan_options());
-    ASSERT_FALSE(plan.error);
-    GuardedArena arena(plan.summary.arena_bytes);
-    Engine engine = Engine::bind(plan.view(), arena.bytes(), kernels_ref).value;
-    engine.initialize(1);
-    engine.set_input_range(1.5f);
-    const Toy toy(m.input, 3, 4, 3);
-    train_batch(engine, o, toy, 0, 4);
-    EXPECT_GT(engine.state(plan.layers[1].y.slot).saturated, 4u);
-    EXPECT_GT(engine.state(plan.layers[1].dx.slot).saturated, 4u);
+    ReadyEngine ready(m, recipe, {.batch = 4, .micro_batch = 4});
+    ready.train(Toy(m.input, 3, 4, 3), 0, 4);
+    EXPECT_GT(ready.engine.state(ready.plan.layers[1].y.slot).saturated, 4u);
+    EXPECT_GT(ready.engine.state(ready.plan.layers[1].dx.slot).saturated, 4u);
   }
 }
 
 /// Of samples so small that biases are beyond the sums' range.
 uint64_t saturated_biases(const Recipe& recipe, const RunOptions& o) {
   const NamedModel m = small_model();
-  const HeapPlan plan(m.model(), recipe, o.plan_options());
-  GuardedArena arena(plan.summary.arena_bytes);
-  Engine engine = Engine::bind(plan.view(), arena.bytes(), *o.kernels).value;
-  engine.initialize(1);
-  engine.set_input_range(1.5f);
+  ReadyEngine ready(m, recipe, o);
+  Engine& engine = ready.engine;
   Toy toy(m.input, 3, 4 * o.batch, 3);
-  for (int32_t b = 0; b < 4; ++b) train_batch(engine, o, toy, b * o.batch, o.batch);
+  for (int32_t b = 0; b < 4; ++b) ready.train(toy, b * o.batch, o.batch);
   const uint64_t before = engine.saturated();
   for (float& x : toy.x) x *= 0x1p-40f;
   for (int32_t s = 0; s < o.batch; s += o.micro_batch)
