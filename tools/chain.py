@@ -16,6 +16,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 MODEL, PAGE, PICTURE = ROOT / "examples/chain/chain.toml", ROOT / "docs/chain.md", ROOT / "docs/chain.svg"
 LOSSES = {"cross_entropy": "CrossEntropy", "mse": "MSE"}
 RECIPES = ["float32", "sym12", "sym8", "int8"]
+# That of float32 is wide, so that one sees where others lie on it.
+STYLES = {"float32": 'lw 6 lc rgb "#BBBBBB"', "sym12": 'lw 1.5 lc rgb "#0072B2"', "sym8": 'lw 2 dt 2 lc rgb "#E69F00"',
+          "int8": 'lw 2 dt 3 lc rgb "#000000"'}
 STEPS, SAMPLES, SEEDS, SHOWN = 200, 64, [1, 2, 3], [1, 25, 50, 100, 200]
 TEXT = """# Five layers in integers
 
@@ -52,7 +55,8 @@ def draw(curves):
         for recipe in RECIPES:
             points = "\n".join(f"{i + 1} {value}" for i, value in enumerate(curves[loss, recipe]))
             script += f"${recipe} << END\n{points}\nEND\n"
-        script += "plot " + ", ".join(f'${recipe} with lines lw 1.5 title "{recipe}"' for recipe in RECIPES) + "\n"
+        lines = (f'${recipe} with lines {STYLES[recipe]} title "{recipe}"' for recipe in RECIPES)
+        script += f"plot {', '.join(lines)}\n"
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
 
 

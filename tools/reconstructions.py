@@ -55,19 +55,19 @@ def histogram(rows, low, width):
 def script_of(usual, others, report, picture):
     found = report["reconstruction"]
     script = (f'set terminal svg size 1000,640 font "sans,12" background "white"\nset output "{picture}"\nset multiplot\nset grid\n'
-              'set style line 1 lc rgb "#0072B2" lw 1.5\nset style line 2 lc rgb "#D55E00" lw 2 dt 2\nset key top right\n')
+              'set style line 1 lc rgb "#0072B2" lw 1.5\nset style line 2 lc rgb "#D55E00" lw 2 dt 2\nset key at screen 0.56,0.985 horizontal\n')
     for row, (name, rows) in enumerate((("usual", at_the_middle(usual)), ("other", at_the_middle(others)))):
         for column, (label, error, x, y) in enumerate(rows):
             points = f"beat{row}{column}"
             script += block(points, [(i, a, b) for i, (a, b) in enumerate(zip(x, y))])
-            script += (f"set size 0.33,0.33\nset origin {column * 0.333:.3f},{0.66 - row * 0.33:.2f}\n"
+            script += (f"set size 0.33,0.31\nset origin {column * 0.333:.3f},{0.65 - row * 0.31:.2f}\n"
                        f'set title "{name}: class {label}, error {error:.3f}"\n{"" if row + column == 0 else "unset key"}\n'
                        f"plot [0:{len(x) - 1}] ${points} using 1:2 with lines ls 1 title 'sample', "
                        f"${points} using 1:3 with lines ls 2 title 'output'\n")
     errors = [math.log10(max(row[1], 1e-9)) for row in usual + others]
     low, width = min(errors), (max(errors) - min(errors)) / BARS or 1
     script += block("usual", histogram(usual, low, width)) + block("others", histogram(others, low, width))
-    script += (f'set size 1,0.34\nset origin 0,0\nset key top right\nset logscale x\nset xlabel "error of a test sample"\n'
+    script += (f'set size 1,0.34\nset origin 0,0\nset key inside top right vertical\nset logscale x\nset xlabel "error of a test sample"\n'
                f'set ylabel "% of its kind"\n'
                f'set title "{report["recipe"]}, seed {report["seed"]}: AUC {found["auc"]:.4f}, F1 {found["f1"]:.4f}; '
                f'{len(usual):,} of class {found["usual_class"]}, {len(others):,} of others; line: threshold"\n'
