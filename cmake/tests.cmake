@@ -4,6 +4,9 @@ find_package(rapidcheck)
 find_package(benchmark)
 include(GoogleTest)
 
+# Properties draw the same cases in every run of ctest. The programs themselves draw anew, or as RC_PARAMS says.
+set(test_properties TIMEOUT 600 ENVIRONMENT RC_PARAMS=seed=1)
+
 function(mantissa_program name)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE mantissa_host mantissa_flags fmt::fmt nlohmann_json::nlohmann_json)
@@ -19,7 +22,7 @@ function(mantissa_test_program name)
     target_link_libraries(${name} PRIVATE rapidcheck GTest::gtest GTest::gtest_main)
     mantissa_compiles_quickly(${name} <gtest/gtest.h> <algorithm> <filesystem> <fstream> <string> <vector>)
     mantissa_compile_together(${name} ALONE "_dsp\\.cpp$|kernels/[a-z]+_norm_test\\.cpp$")
-    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600)
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES ${test_properties})
   endif()
 endfunction()
 if(GTest_FOUND AND rapidcheck_FOUND)
@@ -50,7 +53,7 @@ if(TARGET whole_test AND MANTISSA_SANITIZE AND CMAKE_BUILD_TYPE STREQUAL Release
   mantissa_compile_together(plain_test ALONE "/core/")
   target_compile_options(plain_test PRIVATE -ffp-contract=off)
   target_link_libraries(plain_test PRIVATE hwy::hwy rapidcheck GTest::gtest GTest::gtest_main)
-  gtest_discover_tests(plain_test TEST_PREFIX plain. DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600)
+  gtest_discover_tests(plain_test TEST_PREFIX plain. DISCOVERY_TIMEOUT 120 PROPERTIES ${test_properties})
 endif()
 
 # The program as a person uses it, where this machine runs it itself.

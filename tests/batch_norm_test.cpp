@@ -103,7 +103,7 @@ TEST(BatchNorm, RunningStatisticsAreThoseOfTheSamples) {
 /// After many batches of the same samples running statistics are theirs, so evaluation predicts what training saw.
 TEST(BatchNorm, EvaluationComesToTraining) {
   for (const NamedModel& m : batch_norm_models()) {
-    if (drops(m)) continue;
+    if (draws_by_place(m)) continue;
     for (const NamedRecipe& r : all_recipes()) {
       constexpr int32_t kBatch = 12;
       TrainingRun run(m, r.recipe, kBatch);

@@ -463,9 +463,13 @@ inline std::vector<NamedModel> batch_norm_models() {
   };
 }
 
-/// Whether training depends on the place of a sample in its batch.
-inline bool drops(const NamedModel& m) {
-  return std::any_of(m.nodes.begin(), m.nodes.end(), [](const Node& n) { return n.op == Op::kDropout; });
+/// Whether some layer draws by the place of a sample in its batch: Dropout, and what rounds stochastically on wires.
+inline bool draws_by_place(const NamedModel& m) {
+  return std::any_of(m.nodes.begin(), m.nodes.end(), [](const Node& n) {
+    return n.op == Op::kDropout ||
+           (n.op == Op::kQuantize &&
+            (n.activation.rounding == Rounding::kStochastic || n.error.rounding == Rounding::kStochastic));
+  });
 }
 
 /// The four recipes and what a user may write: other widths, storages, scalings and roundings.
