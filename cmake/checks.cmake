@@ -55,7 +55,7 @@ if(CLANG_CXX)
 endif()
 
 # And from 64-bit Arm, which an emulator runs; its libraries are Debian's for arm64. What only says that formulas are right, not
-# which bits they give, is left out there (CMakePresets.json).
+# which bits they give, is left out there, and what asks the same of any machine (CMakePresets.json).
 find_program(AARCH64_CXX aarch64-linux-gnu-g++)
 find_program(QEMU_AARCH64 qemu-aarch64)
 set(aarch64_packages TRUE)

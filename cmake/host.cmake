@@ -14,7 +14,7 @@ function(mantissa_runs_seldom name)
   endif()
 endfunction()
 
-# For programs whose time is spent in the libraries: large headers are read once, and -O3 would be for nothing.
+# For what spends its time in the core: large headers are read once, and -O3 would be for nothing.
 function(mantissa_compiles_quickly name)
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   target_precompile_headers(${name} PRIVATE ${ARGN})
@@ -47,6 +47,7 @@ target_link_libraries(mantissa_host
   PUBLIC mantissa_core mantissa_hwy
   PRIVATE $<BUILD_INTERFACE:mantissa_flags> fmt::fmt nlohmann_json::nlohmann_json tomlplusplus::tomlplusplus
     Threads::Threads ZLIB::ZLIB)
+mantissa_compiles_quickly(mantissa_host <fmt/format.h> <algorithm> <filesystem> <fstream> <string> <vector>)
 mantissa_runs_seldom(mantissa_host)
 mantissa_compile_together(mantissa_host)
 
