@@ -212,6 +212,7 @@ class Engine {
   void round_wire(const Wire& wire, const SumRows& s);
   void run_loss(const LayerPlan& l);
   LossResult sample_loss(const LayerPlan& l, int32_t sample, bool with_errors);
+  LossErrors errors_of_loss(const LayerPlan& l, int32_t sample) const;
   LossResult sample_soft(const LayerPlan& l, int32_t sample, bool with_errors);
   LossResult sample_mse(const LayerPlan& l, int32_t sample, bool with_errors);
   LossResult sample_pointwise(const LayerPlan& l, int32_t sample, bool with_errors);

@@ -24,6 +24,11 @@ LossResult Engine::sample_loss(const LayerPlan& l, int32_t sample, bool with_err
                        data<int16_t>(l.dy.tensor, sample));
 }
 
+LossErrors Engine::errors_of_loss(const LayerPlan& l, int32_t sample) const {
+  const Tensor& t = plan_.tensors[size_t(l.dy.tensor)];
+  return {data<>(l.dy.tensor, sample), t.element, plan_.summary.is_float ? 0 : t.format.max_code()};
+}
+
 /// Adds the weight of the label's class to those of the batch.
 LossResult Engine::sample_soft(const LayerPlan& l, int32_t sample, bool with_errors) {
   const PlanSummary& p = plan_.summary;
@@ -35,12 +40,7 @@ LossResult Engine::sample_soft(const LayerPlan& l, int32_t sample, bool with_err
   s.label = targets_.labels[sample];
   s.softmax = kernels_->softmax_float;
   s.weight_sum = training_ ? &float_weight_ : nullptr;
-  if (with_errors) {
-    const Tensor& error = plan_.tensors[size_t(l.dy.tensor)];
-    s.errors = data<>(l.dy.tensor, sample);
-    s.error_element = error.element;
-    s.max_code = p.is_float ? 0 : error.format.max_code();
-  }
+  if (with_errors) s.errors = errors_of_loss(l, sample);
   if (p.is_float) {
     s.values = data<float>(p.logits_tensor, sample);
   } else {
@@ -117,12 +117,7 @@ LossResult Engine::sample_pointwise(const LayerPlan& l, int32_t sample, bool wit
     loss.sums = data<int32_t>(p.logits_tensor, sample);
     loss.unit = forward_unit(l, sample).shifted(l.logits_shift);
   }
-  if (with_errors && !rounds) {
-    const Tensor& error = plan_.tensors[size_t(l.dy.tensor)];
-    loss.errors = data<>(l.dy.tensor, sample);
-    loss.error_element = error.element;
-    loss.max_code = p.is_float ? 0 : error.format.max_code();
-  }
+  if (with_errors && !rounds) loss.errors = errors_of_loss(l, sample);
   const MseResult result = kernels_->pointwise_loss(loss);
   if (with_errors && rounds) round_errors(l, sample, result.largest);
   return result.loss;

@@ -27,6 +27,31 @@ constexpr int32_t first_largest(const T* x, int32_t n) {
   return best;
 }
 
+inline constexpr int64_t kLn2Q30 = 744261118;
+
+/// The base-two logarithm, in Q24, of a sum of powers in Q30.
+constexpr int64_t log2_of_sum(uint64_t sum) {
+  int32_t drop = 0;
+  while ((sum >> drop) >= uint64_t(1) << 32) ++drop;
+  return int64_t(log2_fixed(uint32_t(sum >> drop))) + (int64_t(drop - 30) << 24);
+}
+
+/// Where a loss puts the errors of one sample's outputs.
+struct LossErrors {
+  void* data = nullptr;              ///< null if not wanted
+  Element element = Element::kInt8;  ///< kInt8, kInt16 or kFloat32
+  int32_t max_code = 0;              ///< of integers
+
+  constexpr bool wanted() const { return data != nullptr; }
+  float* floats() const { return static_cast<float*>(data); }
+  void put(int32_t i, int32_t code) const {
+    if (element == Element::kInt8)
+      static_cast<int8_t*>(data)[i] = int8_t(code);
+    else
+      static_cast<int16_t*>(data)[i] = int16_t(code);
+  }
+};
+
 /// Logits as integers: value = scale * logit.  errors[c] = round(max_code * p[c]) - max_code * onehot[c], ties up, so the
 /// error's scale is 1 / max_code.  Loss saturates at 21.5 nats beyond the other terms.  errors may be null.
 /// p[c] = 2^-t[c] / sum, t in Q26, powers in Q30: absolute error of p below 2^-22 times the number of classes.
@@ -56,11 +81,7 @@ constexpr LossResult cross_entropy(int32_t* logits, int32_t classes, Multiplier 
       errors[c] = Code(code - (c == label ? max_code : 0));
     }
   }
-  int32_t drop = 0;
-  while ((sum >> drop) >= uint64_t(1) << 32) ++drop;
-  const int64_t log2_sum = int64_t(log2_fixed(uint32_t(sum >> drop))) + (int64_t(drop - 30) << 24);
-  const int64_t bits_q24 = log2_sum + (label_exponent >> 2);
-  constexpr int64_t kLn2Q30 = 744261118;
+  const int64_t bits_q24 = log2_of_sum(sum) + (label_exponent >> 2);
   return {(bits_q24 * kLn2Q30) >> 30, best};
 }
 

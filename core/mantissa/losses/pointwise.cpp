@@ -6,16 +6,7 @@
 namespace mantissa {
 namespace {
 
-constexpr int64_t kLn2Q30 = 744261118;
 constexpr int32_t kOneQ30 = 1 << 30;
-
-void put_error(const PointwiseLoss& p, int32_t i, int32_t code) {
-  if (p.errors == nullptr) return;
-  if (p.error_element == Element::kInt8)
-    static_cast<int8_t*>(p.errors)[i] = int8_t(code);
-  else
-    static_cast<int16_t*>(p.errors)[i] = int16_t(code);
-}
 
 uint64_t magnitude_of(int32_t x) { return uint64_t(x < 0 ? -int64_t(x) : int64_t(x)); }
 
@@ -35,7 +26,7 @@ int64_t l1_loss(const PointwiseLoss& p) {
   for (int32_t i = 0; i < p.count; ++i) {
     const int32_t e = difference(p, i);
     sum += magnitude_of(e);
-    put_error(p, i, e > 0 ? 1 : e < 0 ? -1 : 0);
+    if (p.errors.wanted()) p.errors.put(i, e > 0 ? 1 : e < 0 ? -1 : 0);
   }
   return mean_q24(p, sum, p.unit.shifted(24));
 }
@@ -76,7 +67,7 @@ int64_t bce_loss(const PointwiseLoss& p) {
     const uint32_t power = ref::curve_power(y, exponent), sum = uint32_t(kOneQ30) + power;
     const int64_t s = int64_t((uint64_t(y < 0 ? power : uint32_t(kOneQ30)) << 30) / sum);
     const int32_t t = clamp_code(in_units(p.targets[i], {1u << 30, -60}), {0, kOneQ30});
-    put_error(p, i, int32_t((2 * p.max_code * (s - t) + kOneQ30) >> 31));
+    if (p.errors.wanted()) p.errors.put(i, int32_t((2 * p.errors.max_code * (s - t) + kOneQ30) >> 31));
     const uint64_t apart = magnitude_of(y) * uint32_t(y < 0 ? t : kOneQ30 - t);
     const uint64_t straight = apart == 0 ? 0 : whole(Scale::normalized(apart, 0) * p.unit.shifted(24 - 30));
     total += (((int64_t(log2_fixed(sum)) - (int64_t(30) << 24)) * kLn2Q30) >> 30) +
@@ -109,7 +100,7 @@ LossResult float_losses(const PointwiseLoss& p) {
   for (int32_t i = 0; i < p.count; ++i) {
     const FloatLoss f = float_loss(p, p.values[i], p.targets[i]);
     sum += f.loss;
-    if (p.errors != nullptr) static_cast<float*>(p.errors)[i] = share * f.slope;
+    if (p.errors.wanted()) p.errors.floats()[i] = share * f.slope;
   }
   const float loss = sum / float(p.divisor);
   return {float_loss_q24(loss), first_largest(p.values, p.count)};

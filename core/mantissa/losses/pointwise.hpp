@@ -22,9 +22,7 @@ struct PointwiseLoss {
   int32_t* sums = nullptr;  ///< or null
   Scale unit = {};
   const float* values = nullptr;  ///< or null
-  void* errors = nullptr;         ///< null if not wanted
-  Element error_element = Element::kInt8;
-  int32_t max_code = 0;
+  LossErrors errors = {};
 };
 
 /// With the largest |error| of Huber, in the unit of the outputs.

@@ -31,20 +31,6 @@ struct Powers {
   }
 };
 
-/// The base-two logarithm of a sum of powers in Q30, in Q24.
-int64_t log2_of_sum(uint64_t sum) {
-  int32_t drop = 0;
-  while ((sum >> drop) >= uint64_t(1) << 32) ++drop;
-  return int64_t(log2_fixed(uint32_t(sum >> drop))) + (int64_t(drop - 30) << 24);
-}
-
-void put_error(const SoftCrossEntropy& s, int32_t c, int64_t code) {
-  if (s.error_element == Element::kInt8)
-    static_cast<int8_t*>(s.errors)[c] = int8_t(code);
-  else
-    static_cast<int16_t*>(s.errors)[c] = int16_t(code);
-}
-
 SoftResult integer_loss(const SoftCrossEntropy& s) {
   const ClassTargets targets(s.weights, s.classes, s.smoothing);
   const Scale range = Scale::normalized(targets.range(), 0);
@@ -60,13 +46,12 @@ SoftResult integer_loss(const SoftCrossEntropy& s) {
     const uint64_t target = target_code(spread * targets.weight(c) + (c == s.label ? own : 0), range);
     const uint32_t exponent = powers.exponent_of(c);
     bits += int64_t(target) * (log2_sum + int64_t(exponent >> 2));
-    if (s.errors == nullptr) continue;
+    if (!s.errors.wanted()) continue;
     const uint64_t share = (uint64_t(exp2_negative(exponent)) << kShareBits) / powers.sum;
     const int64_t difference = int64_t(share * all) - int64_t(target << kShareBits);
     constexpr int32_t kBits = kTargetBits + kShareBits;
-    put_error(s, c, (2 * s.max_code * difference + (int64_t(1) << kBits)) >> (kBits + 1));
+    s.errors.put(c, int32_t((2 * s.errors.max_code * difference + (int64_t(1) << kBits)) >> (kBits + 1)));
   }
-  constexpr int64_t kLn2Q30 = 744261118;
   const int64_t loss = ((bits >> kTargetBits) * kLn2Q30) >> 30;  // in units of the range
   r.weight = int32_t(weight);
   r.weight_unit = targets.weight_unit();
@@ -77,7 +62,7 @@ SoftResult integer_loss(const SoftCrossEntropy& s) {
 
 SoftResult float_loss(const SoftCrossEntropy& s) {
   const int32_t best = first_largest(s.values, s.classes);
-  const float log_sum = s.softmax({s.values, s.classes, s.values[best], static_cast<float*>(s.errors)});
+  const float log_sum = s.softmax({s.values, s.classes, s.values[best], s.errors.floats()});
   const auto weight = [&s](int32_t c) { return s.weights == nullptr ? 1.0f : s.weights[c]; };
   const float spread = s.smoothing / float(s.classes), own = (1.0f - s.smoothing) * weight(s.label);
   float all = own, loss = 0.0f, most = 0.0f;
@@ -87,9 +72,8 @@ SoftResult float_loss(const SoftCrossEntropy& s) {
     most = weight(c) > most ? weight(c) : most;
     loss += target * (log_sum - (s.values[c] - s.values[best]));
   }
-  for (int32_t c = 0; s.errors != nullptr && c < s.classes; ++c)
-    static_cast<float*>(s.errors)[c] =
-        static_cast<float*>(s.errors)[c] * all - (spread * weight(c) + (c == s.label ? own : 0.0f));
+  for (int32_t c = 0; s.errors.wanted() && c < s.classes; ++c)
+    s.errors.floats()[c] = s.errors.floats()[c] * all - (spread * weight(c) + (c == s.label ? own : 0.0f));
   if (s.weight_sum != nullptr) *s.weight_sum += weight(s.label);
   const float shown = loss / most;
   SoftResult r;

@@ -51,9 +51,7 @@ struct SoftCrossEntropy {
   int32_t* logits = nullptr;  ///< or null
   Scale unit = {};
   const float* values = nullptr;  ///< or null
-  void* errors = nullptr;         ///< null if not wanted
-  Element error_element = Element::kInt8;
-  int32_t max_code = 0;
+  LossErrors errors = {};
   float (*softmax)(const FloatSoftmax&) = nullptr;  ///< of float32
   float* weight_sum = nullptr;  ///< of float32: gets the weight of the label; null if not wanted
 };
