@@ -519,9 +519,7 @@ void check_pointwise(GoldenRow& row) {
   const auto expected = row.numbers<int32_t>();
   Codes errors(bits, std::vector<int32_t>(sums.size(), 99));
   p.sums = sums.data();
-  p.errors = errors.data();
-  p.error_element = errors.element;
-  p.max_code = largest_code(bits);
+  p.errors = {errors.data(), errors.element, largest_code(bits)};
   const MseResult found = pointwise_loss(p);
   EXPECT_EQ(found.loss.loss_q24, loss);
   EXPECT_EQ(found.loss.prediction, prediction);
@@ -543,9 +541,7 @@ void check_soft_cross_entropy(GoldenRow& row) {
   auto logits = row.numbers<int32_t>();
   s.logits = logits.data();
   Codes errors(bits, std::vector<int32_t>(logits.size(), 99));
-  s.errors = errors.data();
-  s.error_element = errors.element;
-  s.max_code = largest_code(bits);
+  s.errors = {errors.data(), errors.element, largest_code(bits)};
   const SoftResult found = soft_cross_entropy(s);
   EXPECT_EQ(found.loss.loss_q24, row.number());
   EXPECT_EQ(found.weight, row.number());
