@@ -25,7 +25,7 @@ RunResult train_with_needed(const NamedModel& m, const NamedRecipe& r, RunOption
   return train(m, r.recipe, o);
 }
 
-/// Vectors of this machine, each instruction set of which it has.
+/// Vectors, with each instruction set that this machine has.
 void expect_vectors_equal(const RunResult& expected, const NamedModel& m, const NamedRecipe& r,
                           const std::string& what) {
   for (size_t i = 0; host_target_name(i); ++i) {
